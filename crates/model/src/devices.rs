@@ -1,0 +1,180 @@
+//! Devices: how they are described, and when one counts as online.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{DeviceId, ProblemId, Timestamp, UserId};
+
+/// What the owner has decided about a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub enum DeviceStatus {
+    /// In use.
+    Active,
+    /// Registered but not in use: its messages are refused until it is activated.
+    Inactive,
+    /// Being worked on: its messages are refused.
+    Maintenance,
+}
+
+impl DeviceStatus {
+    pub const ALL: [Self; 3] = [Self::Active, Self::Inactive, Self::Maintenance];
+
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Inactive => "inactive",
+            Self::Maintenance => "maintenance",
+        }
+    }
+
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.as_str() == text)
+    }
+}
+
+/// Whether we hear from a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub enum Connection {
+    /// Heard from within its deadline.
+    Online,
+    /// Said good-bye (last will) or missed its deadline.
+    Offline,
+    /// Never heard from.
+    Never,
+}
+
+impl Connection {
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Online => "online",
+            Self::Offline => "offline",
+            Self::Never => "never",
+        }
+    }
+
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Online, Self::Offline, Self::Never].into_iter().find(|connection| connection.as_str() == text)
+    }
+}
+
+/// A device as shown to those who may see it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub struct Device {
+    pub id: DeviceId,
+    pub name: String,
+    /// The id the device carries itself (printed on it); unique in the organisation.
+    pub hardware_id: Option<String>,
+    pub device_type: String,
+    pub description: String,
+    pub location: String,
+    pub firmware_version: String,
+    pub hardware_version: String,
+    pub metadata: serde_json::Value,
+    pub status: DeviceStatus,
+    pub connection: Connection,
+    /// What the device itself last complained of; empty when nothing.
+    pub issue: String,
+    pub battery_percent: Option<f64>,
+    /// Received signal strength, dBm.
+    pub rssi_dbm: Option<f64>,
+    /// How often the device promises to be heard, seconds; silent for three times as long it counts as offline.
+    pub heartbeat_interval_s: i64,
+    pub last_seen_at: Option<Timestamp>,
+    pub owner_id: UserId,
+    pub owner_name: String,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+}
+
+/// Heartbeats may be missed this often before a device counts as offline.
+pub const MISSED_HEARTBEATS_ALLOWED: i64 = 3;
+
+/// Grace beyond the missed heartbeats, milliseconds: a beat that is merely late on a slow network is no outage.
+pub const HEARTBEAT_GRACE_MS: i64 = 3_000;
+
+/// When a silent device counts as offline.
+#[must_use]
+pub const fn offline_deadline(last_seen: Timestamp, heartbeat_interval_s: i64) -> Timestamp {
+    last_seen.plus_secs(heartbeat_interval_s.saturating_mul(MISSED_HEARTBEATS_ALLOWED)).plus_millis(HEARTBEAT_GRACE_MS)
+}
+
+/// A sampled bad payload: what came, and what was wrong with it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub struct DeviceProblem {
+    pub id: ProblemId,
+    pub at: Timestamp,
+    /// Stable, for programs: `not_json`, `time_out_of_range`, …
+    pub code: String,
+    pub message: String,
+    /// The beginning of the payload, made printable.
+    pub sample: String,
+    /// How many of this code came since the one before was sampled, this one included.
+    pub count: i64,
+}
+
+/// What a new device is to be.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub struct NewDevice {
+    pub name: String,
+    pub device_type: String,
+    #[serde(default)]
+    pub hardware_id: Option<String>,
+    #[serde(default)]
+    pub description: String,
+    #[serde(default)]
+    pub location: String,
+    #[serde(default)]
+    pub firmware_version: String,
+    #[serde(default)]
+    pub hardware_version: String,
+    #[serde(default)]
+    pub metadata: Option<serde_json::Value>,
+    /// Seconds, 1 to 86,400; absent: 60.
+    #[serde(default)]
+    pub heartbeat_interval_s: Option<i64>,
+}
+
+/// What to change; absent fields stay.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub struct DeviceChange {
+    pub name: Option<String>,
+    pub device_type: Option<String>,
+    pub description: Option<String>,
+    pub location: Option<String>,
+    pub firmware_version: Option<String>,
+    pub hardware_version: Option<String>,
+    pub metadata: Option<serde_json::Value>,
+    pub heartbeat_interval_s: Option<i64>,
+    pub status: Option<DeviceStatus>,
+}
+
+/// A device just registered, or whose key was just rotated. The key is shown this once.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub struct DeviceWithKey {
+    pub device: Device,
+    /// 32 base62 characters.
+    pub api_key: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn three_missed_beats_and_the_grace_make_the_deadline() {
+        let seen = Timestamp::from_millis(1_000_000);
+        assert_eq!(offline_deadline(seen, 9).millis_since(seen), 30_000);
+    }
+}

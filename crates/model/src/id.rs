@@ -1,0 +1,137 @@
+//! Ids: `UUIDv7`, written as 32 lowercase hexadecimal characters, read with or without dashes.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use uuid::Uuid;
+
+/// The text is not a UUID.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InvalidId;
+
+impl fmt::Display for InvalidId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not a valid id: 32 hexadecimal characters expected")
+    }
+}
+
+impl std::error::Error for InvalidId {}
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[cfg_attr(feature = "server", derive(sqlx::Type), sqlx(transparent))]
+        pub struct $name(Uuid);
+
+        impl $name {
+            #[must_use]
+            pub const fn from_uuid(uuid: Uuid) -> Self {
+                Self(uuid)
+            }
+
+            #[must_use]
+            pub const fn uuid(self) -> Uuid {
+                self.0
+            }
+
+            /// A new id, ordered by the time it was made.
+            #[cfg(feature = "server")]
+            #[must_use]
+            pub fn generate() -> Self {
+                Self(Uuid::now_v7())
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.as_simple().fmt(f)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.as_simple().fmt(f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = InvalidId;
+
+            fn from_str(text: &str) -> Result<Self, InvalidId> {
+                // `Uuid` also reads braces and `urn:uuid:`; an id in a path has only the two plain forms.
+                if text.len() != 32 && text.len() != 36 {
+                    return Err(InvalidId);
+                }
+                Uuid::try_parse(text).map(Self).map_err(|_| InvalidId)
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+
+        #[cfg(feature = "server")]
+        impl utoipa::PartialSchema for $name {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+                utoipa::openapi::ObjectBuilder::new()
+                    .schema_type(utoipa::openapi::schema::Type::String)
+                    .pattern(Some("^[0-9a-f]{32}$"))
+                    .description(Some("Opaque id: 32 lowercase hexadecimal characters"))
+                    .into()
+            }
+        }
+
+        #[cfg(feature = "server")]
+        impl utoipa::ToSchema for $name {}
+    )+};
+}
+
+ids! {
+    /// A tenant: everything belongs to exactly one.
+    OrganizationId,
+    /// A person with an account.
+    UserId,
+    /// One signed-in browser or API client; the family of its refresh tokens.
+    SessionId,
+    /// A device; also its MQTT user name and client id.
+    DeviceId,
+    /// A device's API key (the key itself is stored only as a hash).
+    ApiKeyId,
+    /// A record of the audit trail.
+    AuditId,
+    /// A message waiting to be published.
+    OutboxId,
+    /// A sampled bad payload of a device.
+    ProblemId,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn id_is_written_as_32_hex_and_read_with_or_without_dashes() {
+        let plain = "0193a0000000700080000000000000ab";
+        let id: DeviceId = plain.parse().unwrap();
+        assert_eq!(id.to_string(), plain);
+        assert_eq!("0193a000-0000-7000-8000-0000000000ab".parse(), Ok(id));
+        assert_eq!(serde_json::to_string(&id).unwrap(), format!("\"{plain}\""));
+    }
+
+    #[test]
+    fn other_uuid_spellings_are_refused() {
+        for text in ["", "1", "{0193a000-0000-7000-8000-0000000000ab}", "urn:uuid:0193a000-0000-7000-8000-0000000000ab"] {
+            assert_eq!(text.parse::<DeviceId>(), Err(InvalidId), "{text}");
+        }
+    }
+}

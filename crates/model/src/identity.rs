@@ -1,0 +1,103 @@
+//! People: roles, what each may do, and how accounts and sessions are shown.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{OrganizationId, SessionId, Timestamp, UserId};
+
+/// What a person is in an organisation. Later domains give the roles their meaning; unknown actions are denied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub enum Role {
+    Admin,
+    Manager,
+    Reception,
+    Safety,
+    User,
+}
+
+impl Role {
+    pub const ALL: [Self; 5] = [Self::Admin, Self::Manager, Self::Reception, Self::Safety, Self::User];
+
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Admin => "admin",
+            Self::Manager => "manager",
+            Self::Reception => "reception",
+            Self::Safety => "safety",
+            Self::User => "user",
+        }
+    }
+
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.as_str() == text)
+    }
+
+    /// Whether this role has the permission. One table, default deny.
+    #[must_use]
+    pub const fn may(self, permission: Permission) -> bool {
+        match permission {
+            Permission::ManageUsers | Permission::ReadAudit => matches!(self, Self::Admin),
+            Permission::ReadAllDevices => matches!(self, Self::Admin | Self::Manager | Self::Safety),
+            Permission::ManageAllDevices => matches!(self, Self::Admin | Self::Manager),
+            Permission::RegisterDevices => matches!(self, Self::Admin | Self::Manager | Self::User),
+        }
+    }
+}
+
+/// Something a role may or may not do. Owning an object gives rights to it beside these.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Permission {
+    /// Create, change and deactivate accounts; end their sessions.
+    ManageUsers,
+    /// Read the audit trail and security events.
+    ReadAudit,
+    /// See every device of the organisation, not only one's own.
+    ReadAllDevices,
+    /// Change every device of the organisation, not only one's own.
+    ManageAllDevices,
+    /// Register a device of one's own.
+    RegisterDevices,
+}
+
+/// An account as shown to those who may see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub struct User {
+    pub id: UserId,
+    pub username: String,
+    pub email: String,
+    pub role: Role,
+    pub is_active: bool,
+    pub created_at: Timestamp,
+    pub last_login_at: Option<Timestamp>,
+}
+
+/// Who is signed in, as every page needs it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub struct CurrentUser {
+    pub id: UserId,
+    pub organization_id: OrganizationId,
+    pub organization_name: String,
+    pub username: String,
+    pub email: String,
+    pub role: Role,
+    pub session_id: SessionId,
+}
+
+/// A signed-in browser or API client.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub struct Session {
+    pub id: SessionId,
+    pub user_agent: String,
+    pub address: String,
+    pub created_at: Timestamp,
+    pub last_used_at: Timestamp,
+    pub expires_at: Timestamp,
+    /// Whether the asker is using this one.
+    pub current: bool,
+}

@@ -1,0 +1,53 @@
+//! The live protocol over `/ws`: what the browser asks for and what it gets (`docs/asyncapi.yaml`).
+
+use serde::{Deserialize, Serialize};
+
+use crate::devices::{Connection, Device};
+use crate::telemetry::TelemetryEvent;
+use crate::{DeviceId, Timestamp};
+
+/// From the browser.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "op", rename_all = "snake_case")]
+pub enum ClientMessage {
+    /// Begin to follow these topics: `devices`, `device:ID`, `telemetry:ID`, `audit`.
+    Subscribe { topics: Vec<String> },
+    Unsubscribe { topics: Vec<String> },
+    Ping,
+}
+
+/// To the browser. `data` is the topic's own snapshot or [`Event`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "op", rename_all = "snake_case")]
+pub enum ServerMessage<D> {
+    /// The state as of `seq`; events that follow have `seq + 1`, `seq + 2`, …
+    Snapshot { topic: String, seq: u64, data: D },
+    Event { topic: String, seq: u64, data: D },
+    /// Telemetry came faster than this client reads: `dropped` older values of the topic were left out.
+    Lagged { topic: String, dropped: u64, seq: u64 },
+    /// Too much was missed: subscribe again for a snapshot.
+    Resync { topic: String },
+    Error { topic: Option<String>, code: String, message: String },
+    Pong,
+}
+
+/// Something that happened, as subscribers see it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+#[allow(clippy::large_enum_variant)] // sent at once, never kept in numbers
+pub enum Event {
+    /// Registered or changed.
+    DeviceChanged { device: Device },
+    DeviceDeleted { id: DeviceId },
+    /// Only the connection, last seen or diagnostics changed.
+    DeviceConnection {
+        id: DeviceId,
+        connection: Connection,
+        last_seen_at: Option<Timestamp>,
+        issue: String,
+        battery_percent: Option<f64>,
+        rssi_dbm: Option<f64>,
+    },
+    Telemetry(TelemetryEvent),
+    AuditAppended { record: crate::audit::AuditRecord },
+}
