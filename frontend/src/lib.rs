@@ -1,1 +1,9 @@
-//! portico frontend
+//! The browser's entry: makes the pages that the server rendered interactive. Everything visible lives in `portico-app`.
+
+use wasm_bindgen::prelude::wasm_bindgen;
+
+/// Called by the script that [`leptos::hydration::HydrationScripts`] writes into each page, once the module is loaded.
+#[wasm_bindgen]
+pub fn hydrate() {
+    leptos::mount::hydrate_body(portico_app::App);
+}
