@@ -1,0 +1,120 @@
+//! What each setting means: the source of `docs/configuration.md`.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use super::Config;
+
+/// One setting.
+#[derive(Debug, Clone, Copy)]
+pub struct Key {
+    /// Dotted, as in the TOML file.
+    pub path: &'static str,
+    pub meaning: &'static str,
+}
+
+const fn key(path: &'static str, meaning: &'static str) -> Key {
+    Key { path, meaning }
+}
+
+/// Every setting, in the order of the reference.
+pub const KEYS: &[Key] = &[
+    key("http_addr", "Address and port for browsers and the REST API; port 0 takes any free one."),
+    key("mqtt_addr", "Address and port of the embedded MQTT broker; port 0 takes any free one."),
+    key("data_dir", "Directory of the SQLite database, the instance key and the broker's files."),
+    key("database_url", "`sqlite://PATH` or `postgres://USER:PASSWORD@HOST/DATABASE`. Unset: `portico.db` in the data directory. Secret."),
+    key("mqtt_url", "An external broker, `mqtt://USER:PASSWORD@HOST:PORT`. Unset: the embedded one. Secret."),
+    key("admin_token", "Allows `Authorization: admin TOKEN`, at least 8 characters. Unset: that header is refused. Secret."),
+    key("instance_key", "64 hexadecimal characters from which session, audit and other keys are derived; the same on every server of one database. Unset: made once, in `instance.key` in the data directory. Secret."),
+    key("signup", "Who may make an account: `open` anyone, `invite` only those an admin adds, `closed` nobody."),
+    key("public_url", "Where browsers find this server, without a slash at the end; used in links and for `Secure` cookies. Unset: from `http_addr`."),
+    key("log_filter", "What is logged: a level or `target=level` pairs, comma separated."),
+    key("log_format", "`text` or `json`."),
+    key("site_dir", "Directory of the web app's files. Unset: `site` beside the program."),
+    key("database.max_connections", "Most connections to the database; on SQLite at most 8 readers beside the one writer."),
+    key("database.acquire_timeout_ms", "How long a request waits for a connection before it is answered 503, milliseconds."),
+    key("database.synchronous", "SQLite: `full` survives a power cut at every commit, `normal` may lose the last commits in one (never when only the program ends)."),
+    key("identity.browser_token_s", "Life of a browser's access token, seconds; renewed silently."),
+    key("identity.api_token_s", "Life of an API client's access token, seconds."),
+    key("identity.session_idle_s", "A session unused for so long ends, seconds."),
+    key("identity.refresh_grace_s", "How long a refresh token just replaced is still taken, seconds, for requests that were under way together."),
+    key("identity.lockout_failures", "Wrong passwords for an account from one address before that address has to wait."),
+    key("identity.lockout_s", "How long it has to wait, seconds."),
+    key("identity.account_failures", "Wrong passwords for an account from all addresses before unknown devices have to wait; a device that signed in before still gets in."),
+    key("identity.setup_token_s", "Life of the set-up link printed at the first start, seconds; a restart prints a new one."),
+    key("identity.min_password_chars", "Shortest password, at least 12 characters."),
+    key("devices.max_devices_per_user", "Most devices one user may register."),
+    key("devices.heartbeat_interval_s", "How often a new device promises to be heard when it says nothing else, seconds."),
+    key("devices.key_overlap_s", "How long the old key works beside the new one after a rotation, seconds; 0 ends it and its MQTT session at once."),
+    key("devices.raw_retention_days", "Days that single measurements are kept."),
+    key("devices.minute_retention_days", "Days that one-minute rollups are kept."),
+    key("devices.hour_retention_days", "Days that one-hour rollups are kept."),
+    key("devices.problem_retention_days", "Days that samples of bad payloads are kept."),
+    key("devices.payload_limit_bytes", "Largest telemetry payload, bytes."),
+    key("devices.ingest_queue_messages", "Messages waiting to be stored; when full, devices wait."),
+    key("devices.batch_points", "Most measurements stored in one transaction."),
+    key("devices.batch_wait_ms", "How long a transaction waits for more measurements, milliseconds."),
+];
+
+/// The text of `docs/configuration.md`.
+#[must_use]
+pub fn reference() -> String {
+    let defaults = serde_json::to_value(Config::default()).unwrap_or_default();
+    let mut text = String::from(
+        "# Configuration\n\nMade by `portico config reference`; a test keeps it true.\n\n\
+         Sources, the later winning: defaults, `portico.toml` (or `--config FILE`), `.env`, the environment, the command line.\n\
+         In the environment a key is upper case behind `PORTICO_`, with two underscores for a dot:\n\
+         `database.max_connections` is `PORTICO_DATABASE__MAX_CONNECTIONS`. `portico config check` tells every mistake at once.\n\n\
+         | key | default | meaning |\n|---|---|---|\n",
+    );
+    for key in KEYS {
+        let default = default_of(&defaults, key.path);
+        let _ = writeln!(text, "| `{}` | {default} | {} |", key.path, key.meaning);
+    }
+    text
+}
+
+fn default_of(defaults: &Value, path: &str) -> String {
+    match path.split('.').try_fold(defaults, |value, part| value.get(part)) {
+        None | Some(Value::Null) => "unset".to_owned(),
+        Some(Value::String(text)) => format!("`{text}`"),
+        Some(value) => format!("`{value}`"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn paths(value: &Value, prefix: &str, into: &mut BTreeSet<String>) {
+        match value {
+            Value::Object(fields) => {
+                for (name, inner) in fields {
+                    let path = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
+                    paths(inner, &path, into);
+                }
+            }
+            _ => {
+                into.insert(prefix.to_owned());
+            }
+        }
+    }
+
+    #[test]
+    fn every_setting_is_documented_and_every_documented_one_exists() {
+        let mut existing = BTreeSet::new();
+        paths(&serde_json::to_value(Config::default()).unwrap(), "", &mut existing);
+        let documented: BTreeSet<String> = KEYS.iter().map(|key| key.path.to_owned()).collect();
+        assert_eq!(existing, documented);
+    }
+
+    #[test]
+    fn reference_in_docs_is_up_to_date() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/configuration.md");
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(text == reference(), "run `portico config reference > docs/configuration.md`");
+    }
+}

@@ -1,0 +1,191 @@
+//! Configuration: built-in defaults, then a TOML file, then `.env`, then the environment, then the command line, the
+//! later winning. Checked whole at start, with every mistake named at once.
+
+mod keys;
+mod load;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+
+use crate::http::HttpConfig;
+use crate::logging::LogFormat;
+use crate::mqtt::MqttConfig;
+
+pub use keys::{KEYS, Key, reference};
+pub use load::{ConfigError, Sources, load};
+
+/// Everything that can be set. Each key is documented in `docs/configuration.md`, made from [`KEYS`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    pub http_addr: SocketAddr,
+    pub mqtt_addr: SocketAddr,
+    pub data_dir: PathBuf,
+    #[serde(serialize_with = "shown_as_set")]
+    pub database_url: Option<SecretString>,
+    #[serde(serialize_with = "shown_as_set")]
+    pub mqtt_url: Option<SecretString>,
+    #[serde(serialize_with = "shown_as_set")]
+    pub admin_token: Option<SecretString>,
+    #[serde(serialize_with = "shown_as_set")]
+    pub instance_key: Option<SecretString>,
+    pub signup: Signup,
+    pub public_url: Option<String>,
+    pub log_filter: String,
+    pub log_format: LogFormat,
+    pub site_dir: Option<PathBuf>,
+    pub database: DatabaseConfig,
+    pub identity: IdentityConfig,
+    pub devices: DevicesConfig,
+    pub http: HttpConfig,
+    pub mqtt: MqttConfig,
+}
+
+/// Who may make an account for himself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Signup {
+    Open,
+    Invite,
+    Closed,
+}
+
+/// How sure SQLite is that a commit survives a power cut. Either survives the end of the program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Synchronous {
+    Full,
+    Normal,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DatabaseConfig {
+    pub max_connections: u32,
+    pub acquire_timeout_ms: u64,
+    pub synchronous: Synchronous,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct IdentityConfig {
+    pub browser_token_s: i64,
+    pub api_token_s: i64,
+    pub session_idle_s: i64,
+    pub refresh_grace_s: i64,
+    pub lockout_failures: i64,
+    pub lockout_s: i64,
+    pub account_failures: i64,
+    pub setup_token_s: i64,
+    pub min_password_chars: usize,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DevicesConfig {
+    pub max_devices_per_user: i64,
+    pub heartbeat_interval_s: i64,
+    pub key_overlap_s: i64,
+    pub raw_retention_days: i64,
+    pub minute_retention_days: i64,
+    pub hour_retention_days: i64,
+    pub problem_retention_days: i64,
+    pub payload_limit_bytes: usize,
+    pub ingest_queue_messages: usize,
+    pub batch_points: usize,
+    pub batch_wait_ms: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            http_addr: SocketAddr::from(([127, 0, 0, 1], 3000)),
+            mqtt_addr: SocketAddr::from(([127, 0, 0, 1], 1883)),
+            data_dir: PathBuf::from("./data"),
+            database_url: None,
+            mqtt_url: None,
+            admin_token: None,
+            instance_key: None,
+            signup: Signup::Invite,
+            public_url: None,
+            log_filter: "info,sqlx=warn,mqtt5=error,hyper=warn,tower_http=warn".to_owned(),
+            log_format: LogFormat::Text,
+            site_dir: None,
+            database: DatabaseConfig::default(),
+            identity: IdentityConfig::default(),
+            devices: DevicesConfig::default(),
+            http: HttpConfig::default(),
+            mqtt: MqttConfig::default(),
+        }
+    }
+}
+
+impl Default for DatabaseConfig {
+    fn default() -> Self {
+        Self { max_connections: 16, acquire_timeout_ms: 3_000, synchronous: Synchronous::Full }
+    }
+}
+
+impl Default for IdentityConfig {
+    fn default() -> Self {
+        Self {
+            browser_token_s: 900,
+            api_token_s: 3_600,
+            session_idle_s: 14 * 86_400,
+            refresh_grace_s: 30,
+            lockout_failures: 5,
+            lockout_s: 900,
+            account_failures: 50,
+            setup_token_s: 86_400,
+            min_password_chars: 12,
+        }
+    }
+}
+
+impl Default for DevicesConfig {
+    fn default() -> Self {
+        Self {
+            max_devices_per_user: 100,
+            heartbeat_interval_s: 60,
+            key_overlap_s: 0,
+            raw_retention_days: 90,
+            minute_retention_days: 400,
+            hour_retention_days: 3_650,
+            problem_retention_days: 30,
+            payload_limit_bytes: 256 * 1024,
+            ingest_queue_messages: 4_096,
+            batch_points: 5_000,
+            batch_wait_ms: 5,
+        }
+    }
+}
+
+impl Config {
+    /// The database's address: as configured, else SQLite in the data directory.
+    #[must_use]
+    pub fn database_url(&self) -> String {
+        use secrecy::ExposeSecret;
+        self.database_url.as_ref().map_or_else(
+            || format!("sqlite://{}", self.data_dir.join("portico.db").display()),
+            |url| url.expose_secret().to_owned(),
+        )
+    }
+
+    /// Where browsers find this server: as configured, else from the listening address.
+    #[must_use]
+    pub fn public_url(&self) -> String {
+        self.public_url.clone().unwrap_or_else(|| format!("http://{}", self.http_addr))
+    }
+}
+
+/// A secret's place in a printed configuration.
+#[allow(clippy::ref_option)] // the form serde asks for
+fn shown_as_set<S: serde::Serializer>(secret: &Option<SecretString>, serializer: S) -> Result<S::Ok, S::Error> {
+    match secret {
+        Some(_) => serializer.serialize_str("(set)"),
+        None => serializer.serialize_none(),
+    }
+}

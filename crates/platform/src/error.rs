@@ -1,0 +1,190 @@
+//! The one error of the services, and how it is shown to a client: RFC 9457 problem details.
+
+use std::fmt;
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use portico_model::{ErrorKind, FieldError, Problem};
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+type Source = Box<dyn std::error::Error + Send + Sync>;
+
+/// What failed, in words for the caller, with a stable code for programs. The source is for the log alone.
+#[derive(Debug)]
+pub struct Error {
+    kind: ErrorKind,
+    code: &'static str,
+    message: String,
+    fields: Vec<FieldError>,
+    source: Option<Source>,
+}
+
+macro_rules! constructors {
+    ($($(#[$doc:meta])* $name:ident => $kind:ident),+ $(,)?) => {$(
+        $(#[$doc])*
+        pub fn $name(code: &'static str, message: impl Into<String>) -> Self {
+            Self::new(ErrorKind::$kind, code, message)
+        }
+    )+};
+}
+
+impl Error {
+    pub fn new(kind: ErrorKind, code: &'static str, message: impl Into<String>) -> Self {
+        Self { kind, code, message: message.into(), fields: Vec::new(), source: None }
+    }
+
+    constructors! {
+        invalid => Invalid,
+        unauthenticated => Unauthenticated,
+        forbidden => Forbidden,
+        not_found => NotFound,
+        conflict => Conflict,
+        too_large => TooLarge,
+        rate_limited => RateLimited,
+        unavailable => Unavailable,
+    }
+
+    /// One field of the input is wrong.
+    pub fn field(field: &str, message: impl Into<String>) -> Self {
+        Self::fields(vec![FieldError::new(field, message)])
+    }
+
+    /// Several fields of the input are wrong.
+    #[must_use]
+    pub fn fields(fields: Vec<FieldError>) -> Self {
+        let message = match fields.as_slice() {
+            [one] => format!("{}: {}", one.field, one.message),
+            _ => "Some fields need attention.".to_owned(),
+        };
+        Self { fields, ..Self::invalid("invalid_fields", message) }
+    }
+
+    /// Our own fault; the source goes to the log, the client gets the request id.
+    pub fn internal(source: impl Into<Source>) -> Self {
+        Self {
+            source: Some(source.into()),
+            ..Self::new(ErrorKind::Internal, "internal", "Something went wrong on our side. It has been logged.")
+        }
+    }
+
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Source>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    #[must_use]
+    pub const fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// Stable, for programs.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        self.code
+    }
+
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    #[must_use]
+    pub fn field_errors(&self) -> &[FieldError] {
+        &self.fields
+    }
+
+    /// The body a client gets.
+    #[must_use]
+    pub fn problem(&self, request_id: String) -> Problem {
+        Problem {
+            type_uri: "about:blank".to_owned(),
+            title: StatusCode::from_u16(self.kind.status())
+                .ok()
+                .and_then(|status| status.canonical_reason())
+                .unwrap_or("Error")
+                .to_owned(),
+            status: self.kind.status(),
+            code: self.code.to_owned(),
+            detail: self.message.clone(),
+            error: self.message.clone(),
+            request_id,
+            errors: self.fields.clone(),
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        use sqlx::Error as E;
+        let unavailable = || {
+            Self::unavailable("database_unavailable", "The database cannot be reached at the moment. Try again shortly.")
+        };
+        match &error {
+            E::Io(_) | E::PoolTimedOut | E::PoolClosed | E::WorkerCrashed | E::Tls(_) => {
+                unavailable().with_source(error)
+            }
+            E::Database(database) if database.is_unique_violation() => {
+                Self::conflict("already_exists", "There is one like this already.").with_source(error)
+            }
+            E::Database(database) => match database.code().as_deref() {
+                // SQLite: busy, I/O error, full, cannot open; PostgreSQL: class 08, shutdown, starting up, too many
+                // connections, disk full, serialization failure, deadlock.
+                Some(
+                    "5" | "10" | "13" | "14" | "517" | "266" | "522" | "778" | "1034" | "57P01" | "57P02" | "57P03"
+                    | "53300" | "53100" | "40001" | "40P01",
+                ) => unavailable().with_source(error),
+                Some(code) if code.starts_with("08") => unavailable().with_source(error),
+                _ => Self::internal(error),
+            },
+            _ => Self::internal(error),
+        }
+    }
+}
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.kind.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        if status.is_server_error() {
+            let source = self.source.as_ref().map(ToString::to_string).unwrap_or_default();
+            tracing::error!(code = self.code, source, "{}", self.message);
+        }
+        let problem = self.problem(crate::http::current_request_id());
+        let mut response = (status, axum::Json(problem)).into_response();
+        response
+            .headers_mut()
+            .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn source_is_never_part_of_what_a_client_sees() {
+        let error = Error::internal("password=hunter2");
+        let body = serde_json::to_string(&error.problem("r1".into())).unwrap();
+        assert!(!body.contains("hunter2"));
+        assert!(body.contains("r1"));
+    }
+
+    #[test]
+    fn lost_database_is_503() {
+        assert_eq!(Error::from(sqlx::Error::PoolTimedOut).kind(), ErrorKind::Unavailable);
+    }
+}

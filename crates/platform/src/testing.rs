@@ -1,0 +1,141 @@
+//! For the tests of the domains: a platform on a fresh database of each kind, with a clock that stands still.
+#![allow(clippy::unwrap_used, clippy::expect_used)] // a test that cannot set up must fail
+
+use std::time::Duration;
+
+use portico_model::{OrganizationId, Timestamp};
+use sqlx::{Connection, PgConnection};
+
+use crate::config::{Config, Synchronous};
+use crate::{Clock, Platform, on_db};
+
+/// 2026-11-21 02:00 UTC: where every test begins.
+pub const START: Timestamp = Timestamp::from_millis(1_795_226_400_000);
+
+/// A platform of its own; the database goes with it.
+pub struct TestPlatform {
+    pub platform: Platform,
+    /// The platform's clock; move it with `advance_ms`.
+    pub clock: Clock,
+    /// An organisation that exists already.
+    pub organization: OrganizationId,
+    _dir: tempfile::TempDir,
+}
+
+impl TestPlatform {
+    /// Another organisation, to prove that it sees nothing of the first.
+    pub async fn other_organization(&self) -> OrganizationId {
+        insert_organization(&self.platform, "Other").await
+    }
+}
+
+/// A server for tests, where databases may be made: `PORTICO_TEST_POSTGRES_URL` (set by `scripts/with-postgres.sh`).
+///
+/// # Panics
+/// When it is not set although the run claims to be complete (`CI` is set).
+#[must_use]
+pub fn postgres_url() -> Option<String> {
+    let url = std::env::var("PORTICO_TEST_POSTGRES_URL").ok().filter(|url| !url.is_empty());
+    assert!(url.is_some() || std::env::var("CI").is_err(), "PORTICO_TEST_POSTGRES_URL is not set");
+    url
+}
+
+/// Runs the test on SQLite and, where there is a server for it, on PostgreSQL.
+///
+/// # Panics
+/// When the test does, or when no database can be made.
+pub async fn each_database<F, Fut>(test: F)
+where
+    F: Fn(TestPlatform) -> Fut,
+    Fut: Future<Output = ()>,
+{
+    each_database_with(|_| {}, test).await;
+}
+
+/// As [`each_database`], with other settings.
+///
+/// # Panics
+/// When the test does, or when no database can be made.
+pub async fn each_database_with<F, Fut>(configure: impl Fn(&mut Config), test: F)
+where
+    F: Fn(TestPlatform) -> Fut,
+    Fut: Future<Output = ()>,
+{
+    eprintln!("on SQLite");
+    test(open(None, &configure).await).await;
+    if let Some(server) = postgres_url() {
+        eprintln!("on PostgreSQL");
+        let database = create_postgres_database(&server).await;
+        test(open(Some(database.clone()), &configure).await).await;
+        drop_postgres_database(&server, &database).await;
+    }
+}
+
+async fn open(database_url: Option<String>, configure: &impl Fn(&mut Config)) -> TestPlatform {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = Config {
+        data_dir: dir.path().to_owned(),
+        database_url: database_url.map(Into::into),
+        http_addr: "127.0.0.1:0".parse().unwrap(),
+        mqtt_addr: "127.0.0.1:0".parse().unwrap(),
+        ..Config::default()
+    };
+    config.database.max_connections = 5;
+    config.database.synchronous = Synchronous::Normal;
+    configure(&mut config);
+    let clock = Clock::manual(START);
+    let platform = Platform::open(config, clock.clone()).await.unwrap();
+    let organization = insert_organization(&platform, "Test").await;
+    TestPlatform { platform, clock, organization, _dir: dir }
+}
+
+async fn insert_organization(platform: &Platform, name: &str) -> OrganizationId {
+    let id = OrganizationId::generate();
+    let mut tx = platform.db.begin().await.unwrap();
+    on_db!(&mut tx, conn => sqlx::query("insert into organization (id, name, created_at) values ($1, $2, $3)")
+        .bind(id).bind(name).bind(platform.clock.now()).execute(conn).await.map(drop))
+    .unwrap();
+    tx.commit().await.unwrap();
+    id
+}
+
+/// Makes a database on the server and returns its address.
+///
+/// # Panics
+/// When the server cannot be reached.
+pub async fn create_postgres_database(server: &str) -> String {
+    let name = format!("portico_{}", uuid::Uuid::now_v7().simple());
+    let mut connection = PgConnection::connect(server).await.unwrap();
+    let create = format!("create database {name}");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(create)).execute(&mut connection).await.unwrap();
+    let (base, query) = server.split_once('?').map_or((server, None), |(base, query)| (base, Some(query)));
+    let root = base.rfind('/').filter(|at| *at > "postgresql://".len()).map_or(base, |at| &base[..at]);
+    query.map_or_else(|| format!("{root}/{name}"), |query| format!("{root}/{name}?{query}"))
+}
+
+/// Removes a database made by [`create_postgres_database`]; one still in use is left to the server's end.
+///
+/// # Panics
+/// When the server cannot be reached.
+pub async fn drop_postgres_database(server: &str, url: &str) {
+    let name = url.split('?').next().and_then(|base| base.rsplit('/').next()).unwrap();
+    let mut connection = PgConnection::connect(server).await.unwrap();
+    let drop = format!("drop database if exists {name} with (force)");
+    let _ = sqlx::raw_sql(sqlx::AssertSqlSafe(drop)).execute(&mut connection).await;
+}
+
+/// Waits until the condition holds.
+///
+/// # Panics
+/// When it does not within ten seconds.
+pub async fn eventually<F, Fut>(what: &str, mut condition: F)
+where
+    F: FnMut() -> Fut,
+    Fut: Future<Output = bool>,
+{
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
+    while !condition().await {
+        assert!(tokio::time::Instant::now() < deadline, "not within ten seconds: {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
