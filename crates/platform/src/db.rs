@@ -7,7 +7,7 @@ use std::time::Duration;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction};
+use sqlx::{Connection, PgPool, Postgres, Sqlite, SqlitePool, Transaction};
 
 use crate::config::{Config, Synchronous};
 use crate::error::{Error, Result};
@@ -158,9 +158,11 @@ impl Db {
         if path.exists() {
             return Err(Error::conflict("file_exists", format!("{} exists already", path.display())));
         }
-        let mut connection = read.acquire().await?;
-        sqlx::query("vacuum into $1").bind(path.to_string_lossy().into_owned()).execute(&mut *connection).await?;
-        Ok(())
+        // A reader of its own: the pool's are kept from writing, and that includes the copy.
+        let mut connection = read.acquire().await?.detach();
+        sqlx::query("pragma query_only = off").execute(&mut connection).await?;
+        sqlx::query("vacuum into $1").bind(path.to_string_lossy().into_owned()).execute(&mut connection).await?;
+        Ok(connection.close().await?)
     }
 
     pub async fn close(&self) {

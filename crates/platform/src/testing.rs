@@ -12,14 +12,13 @@ use crate::{Clock, Platform, on_db};
 /// 2026-11-21 02:00 UTC: where every test begins.
 pub const START: Timestamp = Timestamp::from_millis(1_795_226_400_000);
 
-/// A platform of its own; the database goes with it.
+/// A platform on a database of its own.
 pub struct TestPlatform {
     pub platform: Platform,
     /// The platform's clock; move it with `advance_ms`.
     pub clock: Clock,
     /// An organisation that exists already.
     pub organization: OrganizationId,
-    _dir: tempfile::TempDir,
 }
 
 impl TestPlatform {
@@ -62,17 +61,23 @@ where
     Fut: Future<Output = ()>,
 {
     eprintln!("on SQLite");
-    test(open(None, &configure).await).await;
+    // The directory is held here: a test that takes single fields of its platform would drop it too early.
+    let dir = tempfile::tempdir().unwrap();
+    test(open(&dir, None, &configure).await).await;
     if let Some(server) = postgres_url() {
         eprintln!("on PostgreSQL");
         let database = create_postgres_database(&server).await;
-        test(open(Some(database.clone()), &configure).await).await;
+        let dir = tempfile::tempdir().unwrap();
+        test(open(&dir, Some(database.clone()), &configure).await).await;
         drop_postgres_database(&server, &database).await;
     }
 }
 
-async fn open(database_url: Option<String>, configure: &impl Fn(&mut Config)) -> TestPlatform {
-    let dir = tempfile::tempdir().unwrap();
+async fn open(
+    dir: &tempfile::TempDir,
+    database_url: Option<String>,
+    configure: &impl Fn(&mut Config),
+) -> TestPlatform {
     let mut config = Config {
         data_dir: dir.path().to_owned(),
         database_url: database_url.map(Into::into),
@@ -86,7 +91,7 @@ async fn open(database_url: Option<String>, configure: &impl Fn(&mut Config)) ->
     let clock = Clock::manual(START);
     let platform = Platform::open(config, clock.clone()).await.unwrap();
     let organization = insert_organization(&platform, "Test").await;
-    TestPlatform { platform, clock, organization, _dir: dir }
+    TestPlatform { platform, clock, organization }
 }
 
 async fn insert_organization(platform: &Platform, name: &str) -> OrganizationId {
