@@ -6,6 +6,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::{DeviceId, Timestamp};
 
+pub mod payload;
+pub mod time;
+
+pub use payload::{ParsedPayload, PayloadLimits, PayloadProblem, parse_payload};
+pub use time::{InvalidTime, parse_duration_ms, parse_time};
+
 /// A measured value. In JSON a number, a boolean or a text.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
