@@ -48,9 +48,10 @@ const built = {
 for (const [kind, data] of Object.entries(built)) writeFileSync(join(pkg, `portico.${hash(data)}.${kind}`), data);
 writeFileSync(join(out, "hash.txt"), Object.entries(built).map(([kind, data]) => `${kind}: ${hash(data)}\n`).join(""));
 
-// The chart engine is loaded by the pages that draw; its version is its cache key.
+// The chart engine as an ES module (npm has it minified only as a script); its version is its cache key.
 const uplot = JSON.parse(readFileSync(join(nodeModules, "uplot/package.json"), "utf8")).version;
-cpSync(join(nodeModules, "uplot/dist/uPlot.iife.min.js"), join(pkg, `uplot-${uplot}.js`));
+const engine = readFileSync(join(nodeModules, "uplot/dist/uPlot.iife.min.js"), "utf8");
+writeFileSync(join(pkg, `uplot-${uplot}.js`), `${engine.trim()}\nexport default uPlot;\n`);
 
 const worker = join(out, "sw.js");
 if (existsSync(worker)) {

@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# The browser tests: the real server (PORTICO_BIN, by default the development build) in a real Chromium.
+# Arguments go to Playwright: `scripts/e2e.sh login.spec.ts --headed`.
+set -euo pipefail
+. "$(dirname "$0")/env.sh"
+cd "$PORTICO_ROOT"
+
+scripts/setup.sh run test
+scripts/site.sh
+if [ -z "${PORTICO_BIN:-}" ]; then
+    cargo build --quiet --package portico-server
+    export PORTICO_BIN=$CARGO_TARGET_DIR/debug/portico
+fi
+cd end2end
+exec npx --no-install playwright test "$@"
