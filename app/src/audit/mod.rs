@@ -1,0 +1,35 @@
+//! The audit trail.
+
+pub mod page;
+
+use leptos::prelude::*;
+use leptos::server_fn::codec::GetUrl;
+use portico_model::Page;
+use portico_model::audit::AuditRecord;
+
+use crate::failure::Failure;
+
+/// A page of the trail, newest first. Empty texts mean no restriction; `kind` is `security` for sign-ins, sessions and
+/// keys alone.
+#[server(name = ListAudit, prefix = "/sfn", endpoint = "audit/list", input = GetUrl)]
+pub async fn list_audit(
+    #[server(default)] search: String,
+    #[server(default)] kind: String,
+    #[server(default)] outcome: String,
+    #[server(default)] cursor: String,
+) -> Result<Page<AuditRecord>, Failure> {
+    use portico_identity::AuditQuery;
+    use portico_model::audit::AuditOutcome;
+
+    use crate::server::{actor, failed, identity};
+
+    let given = |text: String| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+    let query = AuditQuery {
+        search: given(search),
+        security_only: kind == "security",
+        outcome: AuditOutcome::parse(&outcome),
+        cursor: given(cursor),
+        ..AuditQuery::default()
+    };
+    identity()?.audit_records(&actor()?, query).await.map_err(failed)
+}

@@ -1,0 +1,261 @@
+//! `/account`: who I am, my password, my sessions, how it looks.
+
+use leptos::prelude::*;
+use leptos::server_fn::ServerFn;
+use leptos::server_fn::codec::GetUrl;
+use leptos_meta::Title;
+use portico_model::SessionId;
+use portico_model::identity::{CurrentUser, Session};
+
+use super::SignOut;
+use super::theme::ThemeChoice;
+use crate::failure::Failure;
+use crate::form::FormState;
+use crate::time::Ago;
+use crate::ui::toast::use_toasts;
+use crate::ui::{Badge, ErrorSummary, Glyph, Icon, ProblemView, SubmitButton, TextField, Tone};
+
+/// Who is signed in.
+#[server(name = Me, prefix = "/sfn", endpoint = "identity/me", input = GetUrl)]
+pub async fn me() -> Result<CurrentUser, Failure> {
+    use crate::server::{actor, failed, identity};
+
+    identity()?.current_user(&actor()?).await.map_err(failed)
+}
+
+/// My sessions, the one used last first.
+#[server(name = Sessions, prefix = "/sfn", endpoint = "identity/sessions", input = GetUrl)]
+pub async fn sessions() -> Result<Vec<Session>, Failure> {
+    use crate::server::{actor, failed, identity};
+
+    identity()?.sessions(&actor()?).await.map_err(failed)
+}
+
+/// Ends one of my sessions.
+#[server(name = EndSession, prefix = "/sfn", endpoint = "identity/end_session")]
+pub async fn end_session(id: SessionId) -> Result<(), Failure> {
+    use leptos::server_fn::ServerFn as _;
+
+    use crate::server::{actor, failed, form_done, form_failed, identity};
+
+    identity()?
+        .end_session(&actor()?, id)
+        .await
+        .map_err(|error| form_failed(EndSession::PATH, "/account", &[], failed(error)))?;
+    form_done(EndSession::PATH, "/account", &[]);
+    Ok(())
+}
+
+/// Ends all my sessions but this one.
+#[server(name = EndOtherSessions, prefix = "/sfn", endpoint = "identity/end_other_sessions")]
+pub async fn end_other_sessions() -> Result<(), Failure> {
+    use leptos::server_fn::ServerFn as _;
+
+    use crate::server::{actor, failed, form_done, form_failed, identity};
+
+    identity()?
+        .end_other_sessions(&actor()?)
+        .await
+        .map_err(|error| form_failed(EndOtherSessions::PATH, "/account", &[], failed(error)))?;
+    form_done(EndOtherSessions::PATH, "/account", &[]);
+    Ok(())
+}
+
+/// Changes my password.
+#[server(name = ChangePassword, prefix = "/sfn", endpoint = "identity/change_password")]
+pub async fn change_password(current_password: String, new_password: String) -> Result<(), Failure> {
+    use leptos::server_fn::ServerFn as _;
+
+    use crate::server::{actor, failed, form_done, form_failed, identity};
+
+    identity()?
+        .change_password(&actor()?, &current_password, &new_password)
+        .await
+        .map_err(|error| form_failed(ChangePassword::PATH, "/account", &[], failed(error)))?;
+    form_done(ChangePassword::PATH, "/account", &[("done", "1")]);
+    Ok(())
+}
+
+/// The page.
+#[component]
+pub fn AccountPage() -> impl IntoView {
+    let user = Resource::new(|| (), |()| me());
+    let end_one = ServerAction::<EndSession>::new();
+    let end_others = ServerAction::<EndOtherSessions>::new();
+    let password = ServerAction::<ChangePassword>::new();
+    let password_form = FormState::of(password);
+    let one_form = FormState::of(end_one);
+    let others_form = FormState::of(end_others);
+    let sessions = Resource::new(move || (end_one.version().get(), end_others.version().get()), |_| sessions());
+    let toast = use_toasts();
+    Effect::new(move |_| {
+        if let Some(Ok(())) = password.value().get() {
+            toast("Password changed".to_owned());
+        }
+    });
+    let changed = move || {
+        matches!(password.value().get(), Some(Ok(()))) || password_form.outcome("done").is_some()
+    };
+    view! {
+        <Title text="Account" />
+        <div class="page-head">
+            <h1>"Account"</h1>
+            <form method="post" action=SignOut::PATH>
+                <button class="button" type="submit">
+                    <Icon glyph=Glyph::SignOut />
+                    <span>"Sign out"</span>
+                </button>
+            </form>
+        </div>
+        <div class="columns">
+            <section class="card" aria-labelledby="me-title">
+                <h2 id="me-title">"You"</h2>
+                <Transition>
+                    {move || {
+                        user.get()
+                            .map(|user| match user {
+                                Ok(user) => {
+                                    view! {
+                                        <dl class="facts">
+                                            <dt>"User name"</dt>
+                                            <dd>{user.username}</dd>
+                                            <dt>"E-mail"</dt>
+                                            <dd>{user.email}</dd>
+                                            <dt>"Role"</dt>
+                                            <dd>{user.role.as_str()}</dd>
+                                            <dt>"Organisation"</dt>
+                                            <dd>{user.organization_name}</dd>
+                                        </dl>
+                                    }
+                                        .into_any()
+                                }
+                                Err(failure) => view! { <ProblemView failure /> }.into_any(),
+                            })
+                    }}
+                </Transition>
+                <h3>"Colours"</h3>
+                <ThemeChoice />
+            </section>
+            <section class="card" aria-labelledby="password-title">
+                <h2 id="password-title">"Change password"</h2>
+                <p class="note" role="status" hidden=move || !changed()>
+                    "The password is changed. Your other sessions were ended."
+                </p>
+                <ActionForm action=password attr:class="form" attr:id="change-password">
+                    <ErrorSummary form=password_form shown=&["current_password", "new_password"] />
+                    <TextField
+                        form=password_form
+                        name="current_password"
+                        label="Current password"
+                        kind="password"
+                        required=true
+                        autocomplete="current-password"
+                    />
+                    <TextField
+                        form=password_form
+                        name="new_password"
+                        label="New password"
+                        kind="password"
+                        required=true
+                        minlength=12
+                        help="At least 12 characters; several unrelated words make a good one."
+                        autocomplete="new-password"
+                    />
+                    <SubmitButton label="Change password" pending=password.pending() />
+                </ActionForm>
+            </section>
+        </div>
+        <section class="card" aria-labelledby="sessions-title">
+            <div class="card-head">
+                <h2 id="sessions-title">"Where you are signed in"</h2>
+                <ActionForm action=end_others attr:class="inline">
+                    <SubmitButton label="Sign out everywhere else" class="button" pending=end_others.pending() />
+                </ActionForm>
+            </div>
+            <ErrorSummary form=one_form shown=&[] />
+            <ErrorSummary form=others_form shown=&[] />
+            <Transition>
+                {move || {
+                    sessions
+                        .get()
+                        .map(|sessions| match sessions {
+                            Ok(sessions) => {
+                                view! {
+                                    <ul class="sessions">
+                                        {sessions
+                                            .into_iter()
+                                            .map(|session| view! { <SessionEntry session end_one /> })
+                                            .collect_view()}
+                                    </ul>
+                                }
+                                    .into_any()
+                            }
+                            Err(failure) => view! { <ProblemView failure /> }.into_any(),
+                        })
+                }}
+            </Transition>
+        </section>
+    }
+}
+
+#[component]
+fn SessionEntry(session: Session, end_one: ServerAction<EndSession>) -> impl IntoView {
+    let browser = browser_name(&session.user_agent);
+    view! {
+        <li>
+            <span class="session-name">
+                <strong title=session.user_agent.clone()>{browser}</strong>
+                <span class="sub">
+                    {session.address} ", used " <Ago at=Signal::stored(Some(session.last_used_at)) />
+                </span>
+            </span>
+            {if session.current {
+                view! { <Badge tone=Tone::Ok glyph=Glyph::Check word="This one" /> }.into_any()
+            } else {
+                view! {
+                    <ActionForm action=end_one attr:class="inline">
+                        <input type="hidden" name="id" value=session.id.to_string() />
+                        <button class="button button-small" type="submit">"Sign out"</button>
+                    </ActionForm>
+                }
+                    .into_any()
+            }}
+        </li>
+    }
+}
+
+/// What a person calls it: the user agent texts all name each other, so the order of the questions matters.
+fn browser_name(user_agent: &str) -> String {
+    let has = |part: &str| user_agent.contains(part);
+    let browser = if has("Edg/") {
+        "Edge"
+    } else if has("Firefox/") {
+        "Firefox"
+    } else if has("Chrome/") || has("Chromium/") {
+        "Chrome"
+    } else if has("Safari/") {
+        "Safari"
+    } else {
+        return if user_agent.is_empty() { "Unknown client".to_owned() } else { user_agent.chars().take(40).collect() };
+    };
+    let system = ["Android", "iPhone", "iPad", "Windows", "Mac OS X", "Linux"].into_iter().find(|system| has(system));
+    match system {
+        Some("Mac OS X") => format!("{browser} on macOS"),
+        Some(system) => format!("{browser} on {system}"),
+        None => browser.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn browsers_are_told_apart_though_they_name_each_other() {
+        let chrome = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36";
+        assert_eq!(browser_name(chrome), "Chrome on Linux");
+        assert_eq!(browser_name(&format!("{chrome} Edg/140.0")), "Edge on Linux");
+        assert_eq!(browser_name("curl/8.5.0"), "curl/8.5.0");
+        assert_eq!(browser_name(""), "Unknown client");
+    }
+}

@@ -1,0 +1,89 @@
+//! People: signing in, accounts, sessions, users.
+
+pub mod account;
+#[cfg(feature = "ssr")]
+mod cookies;
+pub mod login;
+pub mod setup;
+pub mod theme;
+pub mod users;
+
+use leptos::prelude::*;
+
+use crate::failure::Failure;
+
+/// Signs in with the form of `/login`.
+#[server(name = SignIn, prefix = "/sfn", endpoint = "identity/sign_in")]
+pub async fn sign_in(
+    login: String,
+    password: String,
+    #[server(default)] next: String,
+) -> Result<(), Failure> {
+    use leptos::server_fn::ServerFn as _;
+    use portico_identity::SessionKind;
+
+    use crate::server::{failed, form_done, form_failed, identity, local_path, percent_encode, request_context};
+
+    let next = local_path(&next).to_owned();
+    match identity()?.sign_in(&login, &password, SessionKind::Browser, request_context()?).await {
+        Ok(signed_in) => {
+            cookies::set(&signed_in);
+            form_done(SignIn::PATH, &next, &[]);
+            Ok(())
+        }
+        Err(error) => {
+            let page = format!("/login?next={}", percent_encode(&next));
+            Err(form_failed(SignIn::PATH, &page, &[("login", &login)], failed(error)))
+        }
+    }
+}
+
+/// Ends this browser's session.
+#[server(name = SignOut, prefix = "/sfn", endpoint = "identity/sign_out")]
+pub async fn sign_out() -> Result<(), Failure> {
+    use crate::server::{actor, failed, identity};
+
+    let result = match actor() {
+        Ok(actor) => identity()?.sign_out(&actor).await.map_err(failed),
+        // Signed out already: the cookies go all the same.
+        Err(_) => Ok(()),
+    };
+    cookies::clear();
+    leptos_axum::redirect("/login?signed_out=1");
+    result
+}
+
+/// Whether the building still waits for its first administrator.
+#[server(name = SetupNeeded, prefix = "/sfn", endpoint = "identity/setup_needed", input = leptos::server_fn::codec::GetUrl)]
+pub async fn setup_needed() -> Result<bool, Failure> {
+    Ok(crate::server::identity()?.setup_needed().await.map_err(crate::server::failed)?)
+}
+
+/// Creates the organisation and its first administrator.
+#[server(name = SetUp, prefix = "/sfn", endpoint = "identity/set_up")]
+pub async fn set_up(
+    token: String,
+    organization_name: String,
+    username: String,
+    email: String,
+    password: String,
+) -> Result<(), Failure> {
+    use leptos::server_fn::ServerFn as _;
+
+    use crate::server::{failed, form_done, form_failed, identity, percent_encode, request_context};
+
+    let result =
+        identity()?.set_up(&token, &organization_name, &username, &email, &password, request_context()?).await;
+    match result {
+        Ok(signed_in) => {
+            cookies::set(&signed_in);
+            form_done(SetUp::PATH, "/", &[]);
+            Ok(())
+        }
+        Err(error) => {
+            let page = format!("/setup?token={}", percent_encode(&token));
+            let values = [("organization_name", &*organization_name), ("username", &*username), ("email", &*email)];
+            Err(form_failed(SetUp::PATH, &page, &values, failed(error)))
+        }
+    }
+}

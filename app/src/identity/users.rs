@@ -1,0 +1,325 @@
+//! `/users`: who may use this Portico. For administrators.
+
+use leptos::prelude::*;
+use leptos::server_fn::codec::GetUrl;
+use leptos_meta::Title;
+use leptos_router::components::Form;
+use leptos_router::hooks::use_query_map;
+use portico_model::identity::User;
+use portico_model::{Page, UserId};
+
+use crate::failure::Failure;
+use crate::form::FormState;
+use crate::time::Ago;
+use crate::ui::toast::use_toasts;
+use crate::ui::{
+    Badge, Choice, Dialog, EmptyState, ErrorSummary, Glyph, Icon, ProblemView, SelectField, SubmitButton, TextField,
+    Tone,
+};
+use crate::viewer::use_viewer;
+
+const NEW_FIELDS: &[&str] = &["username", "email", "password", "role"];
+
+/// A page of the accounts.
+#[server(name = ListUsers, prefix = "/sfn", endpoint = "identity/users", input = GetUrl)]
+pub async fn list_users(
+    #[server(default)] search: String,
+    #[server(default)] cursor: String,
+) -> Result<Page<User>, Failure> {
+    use crate::server::{actor, failed, identity};
+
+    const PAGE_SIZE: u32 = 50;
+    let given = |text: String| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+    identity()?.users(&actor()?, given(search), given(cursor), PAGE_SIZE).await.map_err(failed)
+}
+
+/// Makes an account.
+#[server(name = CreateUser, prefix = "/sfn", endpoint = "identity/create_user")]
+pub async fn create_user(username: String, email: String, password: String, role: String) -> Result<User, Failure> {
+    use leptos::server_fn::ServerFn as _;
+    use portico_identity::NewUser;
+    use portico_model::identity::Role;
+
+    use crate::server::{actor, failed, form_done, form_failed, identity};
+
+    let values = [("username", username.clone()), ("email", email.clone()), ("role", role.clone())];
+    let refuse = |failure| {
+        let values: Vec<_> = values.iter().map(|(name, text)| (*name, text.as_str())).collect();
+        form_failed(CreateUser::PATH, "/users", &values, failure)
+    };
+    let Some(role) = Role::parse(&role) else {
+        return Err(refuse(Failure::field("role", "Choose one of the roles.")));
+    };
+    let user = identity()?
+        .create_user(&actor()?, NewUser { username, email, password, role })
+        .await
+        .map_err(|error| refuse(failed(error)))?;
+    form_done(CreateUser::PATH, "/users", &[]);
+    Ok(user)
+}
+
+/// Changes what an account may do.
+#[server(name = SetRole, prefix = "/sfn", endpoint = "identity/set_role")]
+pub async fn set_role(id: UserId, role: String) -> Result<(), Failure> {
+    use leptos::server_fn::ServerFn as _;
+    use portico_identity::UserChange;
+    use portico_model::identity::Role;
+
+    use crate::server::{actor, failed, form_done, form_failed, identity};
+
+    let change = UserChange { role: Role::parse(&role), ..UserChange::default() };
+    identity()?
+        .update_user(&actor()?, id, change)
+        .await
+        .map_err(|error| form_failed(SetRole::PATH, "/users", &[], failed(error)))?;
+    form_done(SetRole::PATH, "/users", &[]);
+    Ok(())
+}
+
+/// Lets an account in, or keeps it out and ends its sessions.
+#[server(name = SetUserActive, prefix = "/sfn", endpoint = "identity/set_user_active")]
+pub async fn set_user_active(id: UserId, active: bool) -> Result<(), Failure> {
+    use leptos::server_fn::ServerFn as _;
+
+    use crate::server::{actor, failed, form_done, form_failed, identity};
+
+    identity()?
+        .set_user_active(&actor()?, id, active)
+        .await
+        .map_err(|error| form_failed(SetUserActive::PATH, "/users", &[], failed(error)))?;
+    form_done(SetUserActive::PATH, "/users", &[]);
+    Ok(())
+}
+
+fn role_choices() -> Vec<Choice> {
+    vec![
+        Choice { value: "user", label: "User: own devices" },
+        Choice { value: "reception", label: "Reception" },
+        Choice { value: "safety", label: "Safety: sees all devices" },
+        Choice { value: "manager", label: "Manager: all devices" },
+        Choice { value: "admin", label: "Administrator: everything" },
+    ]
+}
+
+/// The page.
+#[component]
+pub fn UsersPage() -> impl IntoView {
+    let map = use_query_map();
+    let query = Memo::new(move |_| {
+        map.with(|map| (map.get("search").unwrap_or_default(), map.get("cursor").unwrap_or_default()))
+    });
+    let create = ServerAction::<CreateUser>::new();
+    let set_role = ServerAction::<SetRole>::new();
+    let set_active = ServerAction::<SetUserActive>::new();
+    let create_form = FormState::of(create);
+    let role_form = FormState::of(set_role);
+    let active_form = FormState::of(set_active);
+    let page = Resource::new(
+        move || (query.get(), create.version().get(), set_role.version().get(), set_active.version().get()),
+        |((search, cursor), ..)| list_users(search, cursor),
+    );
+    let created = Signal::derive(move || matches!(create.value().get(), Some(Ok(_))));
+    let toast = use_toasts();
+    Effect::new(move |_| {
+        if let Some(Ok(user)) = create.value().get() {
+            toast(format!("{} can sign in now", user.username));
+        }
+    });
+    view! {
+        <Title text="People" />
+        <div class="page-head">
+            <h1>"People"</h1>
+            <div class="page-actions">
+                <Dialog
+                    label="Add person"
+                    glyph=Glyph::Plus
+                    class="button button-primary"
+                    open=create_form.came_back()
+                    done=created
+                >
+                    <ActionForm action=create attr:class="form" attr:id="create-user">
+                        <ErrorSummary form=create_form shown=NEW_FIELDS />
+                        <TextField form=create_form name="username" label="User name" required=true autocomplete="off" />
+                        <TextField
+                            form=create_form
+                            name="email"
+                            label="E-mail"
+                            kind="email"
+                            required=true
+                            autocomplete="off"
+                        />
+                        <TextField
+                            form=create_form
+                            name="password"
+                            label="First password"
+                            kind="password"
+                            required=true
+                            minlength=12
+                            autocomplete="new-password"
+                            help="At least 12 characters. They can change it on their account page."
+                        />
+                        <SelectField
+                            form=create_form
+                            name="role"
+                            label="Role"
+                            choices=role_choices()
+                            value="user"
+                        />
+                        <SubmitButton label="Add person" pending=create.pending() />
+                    </ActionForm>
+                </Dialog>
+            </div>
+        </div>
+        <Form method="GET" action="/users" attr:class="filters">
+            <div class="filter filter-search">
+                <label for="user-search">"Search"</label>
+                <input
+                    id="user-search"
+                    name="search"
+                    type="search"
+                    placeholder="User name or e-mail"
+                    value=move || query.with(|(search, _)| search.clone())
+                />
+            </div>
+            <button class="button" type="submit">"Apply"</button>
+        </Form>
+        <ErrorSummary form=role_form shown=&[] />
+        <ErrorSummary form=active_form shown=&[] />
+        <Transition fallback=|| view! { <p class="loading" role="status">"Loading people"</p> }>
+            {move || {
+                page.get()
+                    .map(|answer| match answer {
+                        Ok(page) if page.items.is_empty() => {
+                            view! {
+                                <EmptyState
+                                    glyph=Glyph::Users
+                                    title="Nobody matches"
+                                    text="Search looks into user names and e-mail addresses."
+                                >
+                                    <a class="button" href="/users">"Show everyone"</a>
+                                </EmptyState>
+                            }
+                                .into_any()
+                        }
+                        Ok(page) => view! { <UserTable page set_role set_active /> }.into_any(),
+                        Err(failure) => view! { <ProblemView failure /> }.into_any(),
+                    })
+            }}
+        </Transition>
+    }
+}
+
+#[component]
+fn UserTable(
+    page: Page<User>,
+    set_role: ServerAction<SetRole>,
+    set_active: ServerAction<SetUserActive>,
+) -> impl IntoView {
+    let next = page.next.as_deref().map(|cursor| format!("/users?cursor={}", crate::browser::encode(cursor)));
+    let me = use_viewer().map(|viewer| viewer.id);
+    view! {
+        <div class="table-wrap">
+            <table class="table table-users">
+                <caption class="hidden">"People"</caption>
+                <thead>
+                    <tr>
+                        <th scope="col">"State"</th>
+                        <th scope="col">"Person"</th>
+                        <th scope="col">"Role"</th>
+                        <th scope="col">"Last signed in"</th>
+                        <th scope="col">
+                            <span class="hidden">"Actions"</span>
+                        </th>
+                    </tr>
+                </thead>
+                <tbody>
+                    {page
+                        .items
+                        .into_iter()
+                        .map(|user| {
+                            let is_me = me == Some(user.id);
+                            view! { <UserRow user is_me set_role set_active /> }
+                        })
+                        .collect_view()}
+                </tbody>
+            </table>
+        </div>
+        <nav class="pages" aria-label="Pages">
+            {next
+                .map(|href| {
+                    view! {
+                        <a class="button" href=href rel="next">
+                            "Next page"
+                            <Icon glyph=Glyph::Next />
+                        </a>
+                    }
+                })}
+        </nav>
+    }
+}
+
+#[component]
+fn UserRow(
+    user: User,
+    is_me: bool,
+    set_role: ServerAction<SetRole>,
+    set_active: ServerAction<SetUserActive>,
+) -> impl IntoView {
+    let id = StoredValue::new(user.id.to_string());
+    let role = user.role.as_str();
+    let label = format!("Role of {}", user.username);
+    view! {
+        <tr>
+            <td class="cell-state">
+                {if user.is_active {
+                    view! { <Badge tone=Tone::Ok glyph=Glyph::Check word="Active" /> }
+                } else {
+                    view! { <Badge tone=Tone::Neutral glyph=Glyph::Pause word="Inactive" /> }
+                }}
+            </td>
+            <th scope="row" class="cell-name">
+                <span>{user.username.clone()} {is_me.then_some(" (you)")}</span>
+                <span class="sub">{user.email}</span>
+            </th>
+            <td class="cell-role">
+                <ActionForm action=set_role attr:class="inline">
+                    <input type="hidden" name="id" value=id.get_value() />
+                    <select name="role" aria-label=label disabled=is_me>
+                        {role_choices()
+                            .into_iter()
+                            .map(|choice| {
+                                view! {
+                                    <option value=choice.value selected=choice.value == role>
+                                        {choice.label}
+                                    </option>
+                                }
+                            })
+                            .collect_view()}
+                    </select>
+                    <button class="button button-small" type="submit" disabled=is_me>"Set role"</button>
+                </ActionForm>
+            </td>
+            <td class="cell-seen">
+                <Ago at=Signal::stored(user.last_login_at) />
+            </td>
+            <td class="cell-actions">
+                {(!is_me)
+                    .then(|| {
+                        view! {
+                            <ActionForm action=set_active attr:class="inline">
+                                <input type="hidden" name="id" value=id.get_value() />
+                                <input
+                                    type="hidden"
+                                    name="active"
+                                    value=if user.is_active { "false" } else { "true" }
+                                />
+                                <button class="button button-small" type="submit">
+                                    {if user.is_active { "Deactivate" } else { "Activate" }}
+                                </button>
+                            </ActionForm>
+                        }
+                    })}
+            </td>
+        </tr>
+    }
+}

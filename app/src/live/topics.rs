@@ -1,0 +1,178 @@
+//! What is followed, and in which order things may be applied: plain state without a socket.
+
+use std::collections::BTreeMap;
+
+use portico_model::live::{Event, ServerMessage};
+use serde_json::Value;
+
+use super::LiveUpdate;
+
+/// Followed topics with the last sequence number applied (absent until the snapshot came).
+#[derive(Debug, Default)]
+pub struct Topics {
+    followed: BTreeMap<String, Option<u64>>,
+}
+
+/// What to do with a message.
+#[derive(Debug, PartialEq)]
+pub enum Reaction {
+    Deliver { topic: String, update: LiveUpdate },
+    /// Something was missed: subscribe again for a snapshot.
+    Resubscribe { topic: String },
+    Ignore,
+}
+
+impl Topics {
+    /// Whether the topic was not followed before.
+    pub fn add(&mut self, topic: &str) -> bool {
+        self.followed.insert(topic.to_owned(), None).is_none()
+    }
+
+    pub fn remove(&mut self, topic: &str) {
+        self.followed.remove(topic);
+    }
+
+    /// After a reconnect: everything must be subscribed again, nothing is known.
+    pub fn restart(&mut self) -> Vec<String> {
+        self.followed.values_mut().for_each(|seq| *seq = None);
+        self.followed.keys().cloned().collect()
+    }
+
+    pub fn react(&mut self, message: ServerMessage<Value>) -> Reaction {
+        match message {
+            ServerMessage::Snapshot { topic, seq, data } => match self.followed.get_mut(&topic) {
+                Some(last) => {
+                    *last = Some(seq);
+                    Reaction::Deliver { topic, update: LiveUpdate::Snapshot(data) }
+                }
+                None => Reaction::Ignore,
+            },
+            ServerMessage::Event { topic, seq, data } => match self.followed.get_mut(&topic) {
+                // Before the snapshot, or already part of it.
+                None | Some(None) => Reaction::Ignore,
+                Some(Some(last)) if seq <= *last => Reaction::Ignore,
+                Some(known @ Some(_)) => {
+                    if *known == seq.checked_sub(1) {
+                        *known = Some(seq);
+                        // An event of a newer server that this page does not know yet changes nothing it shows.
+                        serde_json::from_value::<Event>(data)
+                            .map_or(Reaction::Ignore, |event| Reaction::Deliver { topic, update: LiveUpdate::Event(event) })
+                    } else {
+                        *known = None;
+                        Reaction::Resubscribe { topic }
+                    }
+                }
+            },
+            ServerMessage::Lagged { topic, seq, .. } => {
+                if let Some(Some(last)) = self.followed.get_mut(&topic) {
+                    *last = seq.max(*last);
+                }
+                Reaction::Ignore
+            }
+            ServerMessage::Resync { topic } => match self.followed.get_mut(&topic) {
+                Some(last) => {
+                    *last = None;
+                    Reaction::Resubscribe { topic }
+                }
+                None => Reaction::Ignore,
+            },
+            ServerMessage::Error { .. } | ServerMessage::Pong => Reaction::Ignore,
+        }
+    }
+}
+
+/// Milliseconds until the next try: half a second, doubling to half a minute, with jitter (0 to 1), so that a thousand
+/// tabs do not return in the same moment.
+#[must_use]
+pub fn backoff_ms(attempt: u32, jitter: f64) -> u32 {
+    let ceiling = 500_u32.saturating_mul(2_u32.saturating_pow(attempt.min(6))).min(30_000);
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // at most 30,000
+    let extra = (f64::from(ceiling / 2) * jitter.clamp(0.0, 1.0)) as u32;
+    ceiling / 2 + extra
+}
+
+#[cfg(test)]
+mod tests {
+    use portico_model::DeviceId;
+    use serde_json::json;
+
+    use super::*;
+
+    fn deleted(seq: u64) -> ServerMessage<Value> {
+        let data = json!({"type": "device_deleted", "id": "0".repeat(32)});
+        ServerMessage::Event { topic: "devices".into(), seq, data }
+    }
+
+    fn snapshot(seq: u64) -> ServerMessage<Value> {
+        ServerMessage::Snapshot { topic: "devices".into(), seq, data: json!([]) }
+    }
+
+    fn is_delivered(reaction: &Reaction) -> bool {
+        matches!(reaction, Reaction::Deliver { .. })
+    }
+
+    #[test]
+    fn events_in_order_are_delivered_once() {
+        let mut topics = Topics::default();
+        assert!(topics.add("devices"));
+        assert_eq!(topics.react(deleted(1)), Reaction::Ignore, "before the snapshot");
+        assert!(is_delivered(&topics.react(snapshot(4))));
+        assert_eq!(topics.react(deleted(4)), Reaction::Ignore, "part of the snapshot");
+        let id: DeviceId = "0".repeat(32).parse().unwrap();
+        assert_eq!(
+            topics.react(deleted(5)),
+            Reaction::Deliver { topic: "devices".into(), update: LiveUpdate::Event(Event::DeviceDeleted { id }) }
+        );
+        assert_eq!(topics.react(deleted(5)), Reaction::Ignore, "twice");
+    }
+
+    #[test]
+    fn gap_asks_for_a_snapshot_and_waits_for_it() {
+        let mut topics = Topics::default();
+        topics.add("devices");
+        topics.react(snapshot(4));
+        assert_eq!(topics.react(deleted(7)), Reaction::Resubscribe { topic: "devices".into() });
+        assert_eq!(topics.react(deleted(8)), Reaction::Ignore);
+        assert!(is_delivered(&topics.react(snapshot(8))));
+        assert!(is_delivered(&topics.react(deleted(9))));
+    }
+
+    #[test]
+    fn values_left_out_on_purpose_are_no_gap() {
+        let mut topics = Topics::default();
+        topics.add("devices");
+        topics.react(snapshot(4));
+        topics.react(ServerMessage::Lagged { topic: "devices".into(), dropped: 5, seq: 9 });
+        assert!(is_delivered(&topics.react(deleted(10))));
+    }
+
+    #[test]
+    fn unfollowed_and_unknown_change_nothing() {
+        let mut topics = Topics::default();
+        assert_eq!(topics.react(snapshot(1)), Reaction::Ignore);
+        topics.add("devices");
+        topics.react(snapshot(1));
+        let newer = ServerMessage::Event { topic: "devices".into(), seq: 2, data: json!({"type": "door_opened"}) };
+        assert_eq!(topics.react(newer), Reaction::Ignore);
+        assert!(is_delivered(&topics.react(deleted(3))), "an unknown event still counts");
+    }
+
+    #[test]
+    fn after_a_reconnect_nothing_counts_until_the_snapshot() {
+        let mut topics = Topics::default();
+        topics.add("devices");
+        topics.react(snapshot(9));
+        assert_eq!(topics.restart(), ["devices"]);
+        assert_eq!(topics.react(deleted(10)), Reaction::Ignore);
+        assert!(is_delivered(&topics.react(snapshot(2))));
+        assert!(is_delivered(&topics.react(deleted(3))));
+    }
+
+    #[test]
+    fn waiting_grows_to_half_a_minute_and_never_ends() {
+        assert_eq!(backoff_ms(0, 0.0), 250);
+        assert_eq!(backoff_ms(0, 1.0), 500);
+        assert_eq!(backoff_ms(40, 1.0), 30_000);
+        assert!(backoff_ms(40, 0.0) >= 15_000);
+    }
+}
