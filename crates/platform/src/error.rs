@@ -18,6 +18,8 @@ pub struct Error {
     message: String,
     fields: Vec<FieldError>,
     source: Option<Source>,
+    status: Option<StatusCode>,
+    retry_after_s: Option<u64>,
 }
 
 macro_rules! constructors {
@@ -31,7 +33,7 @@ macro_rules! constructors {
 
 impl Error {
     pub fn new(kind: ErrorKind, code: &'static str, message: impl Into<String>) -> Self {
-        Self { kind, code, message: message.into(), fields: Vec::new(), source: None }
+        Self { kind, code, message: message.into(), fields: Vec::new(), source: None, status: None, retry_after_s: None }
     }
 
     constructors! {
@@ -74,6 +76,28 @@ impl Error {
         self
     }
 
+    /// Another status than the kind's, where HTTP has a more exact one (405, 415).
+    #[must_use]
+    pub const fn with_status(mut self, status: StatusCode) -> Self {
+        self.status = Some(status);
+        self
+    }
+
+    /// When to try again; sent as `Retry-After`.
+    #[must_use]
+    pub const fn retry_after(mut self, seconds: u64) -> Self {
+        self.retry_after_s = Some(seconds);
+        self
+    }
+
+    /// The HTTP status of the answer.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.status
+            .or_else(|| StatusCode::from_u16(self.kind.status()).ok())
+            .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
     #[must_use]
     pub const fn kind(&self) -> ErrorKind {
         self.kind
@@ -100,12 +124,8 @@ impl Error {
     pub fn problem(&self, request_id: String) -> Problem {
         Problem {
             type_uri: "about:blank".to_owned(),
-            title: StatusCode::from_u16(self.kind.status())
-                .ok()
-                .and_then(|status| status.canonical_reason())
-                .unwrap_or("Error")
-                .to_owned(),
-            status: self.kind.status(),
+            title: self.status().canonical_reason().unwrap_or("Error").to_owned(),
+            status: self.status().as_u16(),
             code: self.code.to_owned(),
             detail: self.message.clone(),
             error: self.message.clone(),
@@ -157,7 +177,7 @@ impl From<sqlx::Error> for Error {
 
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.kind.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status = self.status();
         if status.is_server_error() {
             let source = self.source.as_ref().map(ToString::to_string).unwrap_or_default();
             tracing::error!(code = self.code, source, "{}", self.message);
@@ -167,6 +187,10 @@ impl IntoResponse for Error {
         response
             .headers_mut()
             .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        let retry_after = self.retry_after_s.or_else(|| (status == StatusCode::SERVICE_UNAVAILABLE).then_some(2));
+        if let Some(seconds) = retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
         response
     }
 }

@@ -1,4 +1,5 @@
--- Devices. A deleted one stays, hidden, until its measurements are removed in small batches.
+-- Devices. A deleted one stays, hidden, until its measurements are removed in small batches. The search text is lower
+-- case made by us: the databases differ in what they know of letters beyond ASCII.
 create table device (
     id blob primary key not null,
     organization_id blob not null references organization (id),
@@ -11,6 +12,7 @@ create table device (
     firmware_version text not null,
     hardware_version text not null,
     metadata text not null,
+    search_text text not null,
     status text not null,
     connection text not null,
     issue text not null,

@@ -33,8 +33,8 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
-/// Variables of this prefix that are not settings of the server.
-const NOT_SETTINGS: [&str; 3] = ["test_postgres_url", "site", "bin"];
+/// Variables of this prefix that belong to the scripts and tests, not to the server.
+const NOT_SETTINGS: [&str; 8] = ["test_postgres_url", "site", "bin", "tools", "root", "cache", "bench", "e2e"];
 
 /// # Errors
 /// All mistakes at once: unknown keys, values of the wrong type, values that do not go together.
@@ -155,6 +155,7 @@ fn contradictions(config: &Config) -> Vec<String> {
         .as_ref()
         .is_none_or(|url| (url.starts_with("http://") || url.starts_with("https://")) && !url.ends_with('/'));
     check(url_is_web, "public_url: http:// or https:// without a slash at the end expected");
+    mistakes.extend(config.mqtt.problems().into_iter().map(|error| format!("{}: {}", error.field, error.message)));
     mistakes
 }
 
