@@ -46,6 +46,8 @@ const built = {
   css: Buffer.from(stylesheet()),
 };
 for (const [kind, data] of Object.entries(built)) writeFileSync(join(pkg, `portico.${hash(data)}.${kind}`), data);
+mkdirSync("target", { recursive: true });
+writeFileSync("target/portico.css", built.css); // for `cargo leptos watch`
 writeFileSync(join(out, "hash.txt"), Object.entries(built).map(([kind, data]) => `${kind}: ${hash(data)}\n`).join(""));
 
 // The chart engine as an ES module (npm has it minified only as a script); its version is its cache key.
