@@ -71,7 +71,7 @@ pub(super) struct Engine {
 
 impl Engine {
     pub(super) async fn start(options: BrokerOptions, topics: Topics) -> Result<Self> {
-        let BrokerOptions { addr, config, storage, server, clock, authenticator, handler } = options;
+        let BrokerOptions { config, storage, server, clock, authenticator, handler } = options;
         let limits = &config.limits;
         let registry = Registry::default();
         let callbacks = Arc::new(Callbacks {
@@ -121,7 +121,7 @@ impl Engine {
             config,
         });
         let background = TaskTracker::new();
-        let addresses = listen(addr, &shared, &background).await?;
+        let addresses = listen(&shared, &background).await?;
         background.spawn(sweep(Arc::clone(&shared)));
         background.close();
         Ok(Self { shared, addresses, background })
@@ -129,9 +129,9 @@ impl Engine {
 }
 
 /// Opens every listener before the first is served, so that a taken port leaves nothing running.
-async fn listen(addr: SocketAddr, shared: &Arc<Shared>, background: &TaskTracker) -> Result<Addresses> {
+async fn listen(shared: &Arc<Shared>, background: &TaskTracker) -> Result<Addresses> {
     let config = &shared.config;
-    let (plain, plain_addr) = bind("mqtt_addr", addr).await?;
+    let (plain, plain_addr) = bind("mqtt_addr", config.addr).await?;
     let tls = match (config.tls_addr, &config.tls_cert, &config.tls_key) {
         (Some(addr), Some(cert), Some(key)) => {
             let bound = bind("mqtt.tls_addr", addr).await?;

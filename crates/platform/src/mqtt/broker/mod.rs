@@ -47,8 +47,6 @@ impl ServerCredentials {
 
 /// What the broker needs to start.
 pub struct BrokerOptions {
-    /// Of the plain listener; port 0 takes any free one.
-    pub addr: SocketAddr,
     pub config: MqttConfig,
     /// Where sessions and retained messages are kept; `None`: in memory.
     pub storage: Option<PathBuf>,

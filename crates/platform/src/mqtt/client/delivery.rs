@@ -43,15 +43,23 @@ impl Delivery {
         Self { queue, session, worker }
     }
 
-    pub(super) async fn push(&self, message: Inbound, publish: Publish) {
+    /// The handler has panicked.
+    pub(super) fn has_ended(&self) -> bool {
+        self.worker.is_finished()
+    }
+
+    /// # Errors
+    /// When [`Self::has_ended`].
+    pub(super) async fn push(&self, message: Inbound, publish: Publish) -> Result<(), String> {
         count("received");
         let item = Item { generation: self.session.generation(), message, publish };
         if item.message.durable {
-            // The worker ends only with us.
-            let _ = self.queue.send(item).await;
-        } else if self.queue.try_send(item).is_err() {
+            return self.queue.send(item).await.map_err(|_| "nobody takes messages any more".to_owned());
+        }
+        if self.queue.try_send(item).is_err() {
             count("dropped");
         }
+        Ok(())
     }
 }
 

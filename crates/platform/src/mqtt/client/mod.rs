@@ -149,18 +149,30 @@ impl MqttClient {
         events.network_options.set_connection_timeout(CONNECT_TIMEOUT_S);
         let delivery = Delivery::start(Arc::clone(&self.shared.handler), self.shared.session.clone());
         let mut pause = FIRST_PAUSE;
+        let mut failures = 0_u32;
         while !cancel.is_cancelled() {
             let polled = tokio::select! {
                 polled = events.poll() => polled,
                 () = cancel.cancelled() => break,
             };
             let outcome = match polled {
-                Ok(event) => self.shared.on_event(event, &client, &delivery, &mut pause).await,
+                Ok(event) => self.shared.on_event(event, &client, &delivery).await,
                 Err(error) => Err(error.to_string()),
             };
+            if self.is_ready() {
+                (pause, failures) = (FIRST_PAUSE, 0);
+            }
             if let Err(reason) = outcome {
                 self.shared.lost(&mut events);
-                tracing::warn!(reason, again_in_ms = pause.as_millis(), "no connection to the MQTT broker");
+                if delivery.has_ended() {
+                    // The registry of tasks starts us again.
+                    break;
+                }
+                // Once, and then now and then.
+                if failures.is_multiple_of(60) {
+                    tracing::warn!(reason, failures, "no connection to the MQTT broker");
+                }
+                failures += 1;
                 tokio::select! {
                     () = tokio::time::sleep(jittered(pause)) => {}
                     () = cancel.cancelled() => break,
@@ -189,13 +201,7 @@ impl Shared {
         broker
     }
 
-    async fn on_event(
-        &self,
-        event: Event,
-        client: &AsyncClient,
-        delivery: &Delivery,
-        pause: &mut Duration,
-    ) -> Result<(), String> {
+    async fn on_event(&self, event: Event, client: &AsyncClient, delivery: &Delivery) -> Result<(), String> {
         match event {
             Event::Incoming(Packet::ConnAck(answer)) => {
                 if answer.code != ConnectReturnCode::Success {
@@ -209,11 +215,10 @@ impl Shared {
                 if answer.return_codes.contains(&SubscribeReasonCode::Failure) {
                     return Err("the broker refuses our subscriptions".to_owned());
                 }
-                *pause = FIRST_PAUSE;
                 self.ready.send_replace(true);
                 tracing::info!("connected to the MQTT broker");
             }
-            Event::Incoming(Packet::Publish(publish)) => self.incoming(publish, delivery).await,
+            Event::Incoming(Packet::Publish(publish)) => return self.incoming(publish, delivery).await,
             Event::Incoming(Packet::PubAck(ack)) => self.session.acknowledged(ack.pkid),
             Event::Incoming(Packet::PubComp(ack)) => self.session.acknowledged(ack.pkid),
             Event::Outgoing(Outgoing::Publish(packet_id)) => self.session.sent(packet_id),
@@ -236,14 +241,14 @@ impl Shared {
         filters
     }
 
-    async fn incoming(&self, publish: rumqttc::Publish, delivery: &Delivery) {
+    async fn incoming(&self, publish: rumqttc::Publish, delivery: &Delivery) -> Result<(), String> {
         if let Some(organization) = self.options.topics.parse_events(&publish.topic) {
             if let Some(relay) = &self.options.relay {
                 if publish.payload.len() >= ORIGIN_BYTES && publish.payload[..ORIGIN_BYTES] != self.origin {
                     relay.receive(organization, publish.payload.slice(ORIGIN_BYTES..));
                 }
             }
-            return;
+            return Ok(());
         }
         let message = Inbound {
             topic: publish.topic.clone(),
@@ -252,7 +257,7 @@ impl Shared {
             durable: publish.qos != QoS::AtMostOnce,
             received_at: self.clock.now(),
         };
-        delivery.push(message, publish).await;
+        delivery.push(message, publish).await
     }
 
     /// Forgets the connection. Nothing of it is sent again by itself: whoever waits for an acknowledgement is told,

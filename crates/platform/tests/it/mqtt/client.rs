@@ -1,0 +1,159 @@
+//! The server's client with the embedded broker.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use portico_model::{ErrorKind, OrganizationId};
+use portico_platform::mqtt::{ClientOptions, MqttConfig, RelayHandler, Topics};
+use tokio::sync::mpsc;
+
+use super::raw::{Connect, Raw, within};
+use super::stand::{Mode, Recorder, RunningClient, Stand, device, key_of, topic};
+
+#[tokio::test]
+async fn message_is_not_acknowledged_before_it_is_stored_and_comes_again() {
+    let mut stand = Stand::start().await;
+    let client = stand.client().await;
+    stand.recorder.mode.send_replace(Mode::Fail);
+    let id = device();
+    drop(Raw::connect(stand.addr, &Connect::v4(&id, &key_of(&id)).with_will(&topic(&id, "status"), "off")).await);
+    for _ in 0..3 {
+        stand.seen.attempt().await;
+    }
+    stand.seen.nothing_stored();
+    // The client goes away without having acknowledged it, as when the program is killed.
+    client.stop().await;
+    stand.recorder.mode.send_replace(Mode::Store);
+    let client = stand.client().await;
+    assert_eq!(stand.seen.stored().await.payload.as_ref(), b"off");
+    client.stop().await;
+
+    // Acknowledged: it does not come again.
+    let client = stand.client().await;
+    client.publish("x", Bytes::from_static(b"x"), 1, false).await.unwrap();
+    stand.seen.nothing_stored();
+}
+
+#[tokio::test]
+async fn broker_gone_and_back_on_the_same_port() {
+    let dir = tempfile::tempdir().unwrap();
+    let stand = Stand::at("127.0.0.1:0".parse().unwrap(), MqttConfig::default(), Some(dir.path().to_owned())).await;
+    let client = stand.client().await;
+    client.publish("x", Bytes::from_static(b"1"), 1, false).await.unwrap();
+    let addr = stand.addr;
+    within("shutdown", stand.broker.shutdown()).await;
+    client.ready(false).await;
+    let error = client.publish("x", Bytes::from_static(b"2"), 1, false).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    drop(stand);
+
+    // With another password for the server, so the client stays out, and then one with a wrong port never answers;
+    // here it is told the new password by starting it again.
+    let stand = Stand::at(addr, MqttConfig::default(), Some(dir.path().to_owned())).await;
+    client.stop().await;
+    let client = stand.client().await;
+    client.publish("x", Bytes::from_static(b"3"), 1, false).await.unwrap();
+}
+
+#[tokio::test]
+async fn many_publications_at_once_are_all_acknowledged_and_arrive_in_order() {
+    let stand = Stand::start().await;
+    let client = stand.client().await;
+    let id = device();
+    let mut raw = stand.v4(&id).await;
+    assert_eq!(raw.subscribe(&topic(&id, "command"), 1).await, 1);
+    let command = topic(&id, "command");
+    let all = futures::future::join_all(
+        (0..500).map(|number| client.publish(&command, Bytes::from(number.to_string()), 1, false)),
+    );
+    let reading = async {
+        for number in 0..500 {
+            let message = raw.message().await;
+            assert_eq!(message.payload, number.to_string());
+            raw.puback(message.id).await;
+        }
+    };
+    let (results, ()) = within("all publications", futures::future::join(all, reading)).await;
+    for result in results {
+        result.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn bad_topic_is_the_callers_mistake() {
+    let stand = Stand::start().await;
+    let client = stand.client().await;
+    for topic in ["", "a/#", "+"] {
+        let error = client.publish(topic, Bytes::new(), 1, false).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Invalid);
+    }
+    let error = client.publish("a", Bytes::new(), 3, false).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+}
+
+struct Events(mpsc::UnboundedSender<(OrganizationId, Bytes)>);
+
+impl RelayHandler for Events {
+    fn receive(&self, organization: OrganizationId, event: Bytes) {
+        let _ = self.0.send((organization, event));
+    }
+}
+
+#[tokio::test]
+async fn events_reach_the_other_servers_and_not_oneself() {
+    let stand = Stand::start().await;
+    let mut servers = Vec::new();
+    for number in 0..3 {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let options = ClientOptions {
+            host: "127.0.0.1".to_owned(),
+            port: stand.addr.port(),
+            client_id: format!("portico-{number}"),
+            credentials: Some((stand.server.user_name.clone(), stand.server.password.clone())),
+            topics: Topics::default(),
+            share_group: ClientOptions::SHARE_GROUP.to_owned(),
+            relay: Some(Arc::new(Events(sender))),
+        };
+        let client = RunningClient::launch(options, Recorder::new().0);
+        client.ready(true).await;
+        servers.push((client, receiver));
+    }
+    let organization = OrganizationId::generate();
+    servers[0].0.relay(organization, b"first").unwrap();
+    servers[1].0.relay(organization, b"second").unwrap();
+    for (number, expected) in [(0, vec!["second"]), (1, vec!["first"]), (2, vec!["first", "second"])] {
+        let mut got = Vec::new();
+        for _ in &expected {
+            let (from, event) = within("an event", servers[number].1.recv()).await.unwrap();
+            assert_eq!(from, organization);
+            got.push(String::from_utf8(event.to_vec()).unwrap());
+        }
+        got.sort();
+        assert_eq!(got, expected);
+        assert!(servers[number].1.try_recv().is_err());
+    }
+}
+
+#[tokio::test]
+async fn device_cannot_forge_events() {
+    let stand = Stand::start().await;
+    let (sender, mut events) = mpsc::unbounded_channel();
+    let options = ClientOptions {
+        host: "127.0.0.1".to_owned(),
+        port: stand.addr.port(),
+        client_id: "portico-a".to_owned(),
+        credentials: Some((stand.server.user_name.clone(), stand.server.password.clone())),
+        topics: Topics::default(),
+        share_group: ClientOptions::SHARE_GROUP.to_owned(),
+        relay: Some(Arc::new(Events(sender))),
+    };
+    let client = RunningClient::launch(options, Recorder::new().0);
+    client.ready(true).await;
+    let mut raw = stand.v4(&device()).await;
+    raw.publish(&Topics::default().events(OrganizationId::generate()), "0123456789abcdefforged", 1, 1).await;
+    raw.expect(4).await;
+    let organization = OrganizationId::generate();
+    stand.client_named("portico-b").await.relay(organization, b"true").unwrap();
+    let (_, event) = within("an event", events.recv()).await.unwrap();
+    assert_eq!(event.as_ref(), b"true");
+}
