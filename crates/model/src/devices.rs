@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::telemetry::PayloadProblem;
 use crate::{DeviceId, ProblemId, Timestamp, UserId};
 
 /// What the owner has decided about a device.
@@ -168,6 +169,85 @@ pub struct DeviceWithKey {
     pub api_key: String,
 }
 
+/// What a device tells of itself on its status topic; its last will says `offline`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct StatusReport {
+    pub online: bool,
+    /// `None`: as before. Empty: no longer anything.
+    pub issue: Option<String>,
+    pub battery_percent: Option<f64>,
+    pub rssi_dbm: Option<f64>,
+    pub firmware_version: Option<String>,
+}
+
+impl StatusReport {
+    /// This report on top of an older one.
+    #[must_use]
+    pub fn over(self, older: Self) -> Self {
+        Self {
+            online: self.online,
+            issue: self.issue.or(older.issue),
+            battery_percent: self.battery_percent.or(older.battery_percent),
+            rssi_dbm: self.rssi_dbm.or(older.rssi_dbm),
+            firmware_version: self.firmware_version.or(older.firmware_version),
+        }
+    }
+}
+
+/// Longest status message, bytes.
+pub const MAX_STATUS_BYTES: usize = 4096;
+
+/// Reads a status message: `online` or `offline` as plain text, or an object
+/// `{"status"?, "issue"?, "battery"?, "rssi"?, "firmware"?}`. An object without `status` means online; one that says
+/// online and names no issue has none any more. Other fields are of no concern here.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn parse_status(bytes: &[u8]) -> Result<StatusReport, PayloadProblem> {
+    if bytes.len() > MAX_STATUS_BYTES {
+        return Err(PayloadProblem::new("payload_too_large", format!("{} bytes sent, {MAX_STATUS_BYTES} allowed", bytes.len())));
+    }
+    match bytes.trim_ascii() {
+        b"online" => return Ok(StatusReport { online: true, ..StatusReport::default() }),
+        b"offline" => return Ok(StatusReport::default()),
+        _ => {}
+    }
+    let json: serde_json::Value = serde_json::from_slice(bytes)
+        .map_err(|error| PayloadProblem::new("not_json", format!("neither online, offline nor JSON: {error}")))?;
+    let wrong =
+        |field: &str, expected: &str| PayloadProblem::new("bad_status", format!("{field:?} must be {expected}"));
+    let Some(fields) = json.as_object() else { return Err(wrong("status", "in an object")) };
+    let present = |name: &str| fields.get(name).filter(|value| !value.is_null());
+    let online = match present("status").map(serde_json::Value::as_str) {
+        None | Some(Some("online")) => true,
+        Some(Some("offline")) => false,
+        Some(_) => return Err(wrong("status", "online or offline")),
+    };
+    let text = |name: &str, longest: usize| match present(name) {
+        None => Ok(None),
+        Some(value) => match value.as_str().map(str::trim) {
+            Some(text) if text.chars().count() <= longest && !text.contains(char::is_control) => Ok(Some(text.to_owned())),
+            _ => Err(wrong(name, &format!("a text of at most {longest} characters"))),
+        },
+    };
+    let number = |name: &str, least: f64, most: f64| match present(name) {
+        None => Ok(None),
+        Some(value) => match value.as_f64() {
+            Some(number) if (least..=most).contains(&number) => Ok(Some(number)),
+            _ => Err(wrong(name, &format!("a number from {least} to {most}"))),
+        },
+    };
+    let issue = text("issue", 200)?;
+    Ok(StatusReport {
+        online,
+        issue: if online { issue.or(Some(String::new())) } else { issue },
+        battery_percent: number("battery", 0.0, 100.0)?,
+        // Noise lies near -174 dBm/Hz; nothing a device can receive is stronger than 100 dBm.
+        rssi_dbm: number("rssi", -200.0, 100.0)?,
+        firmware_version: text("firmware", 20)?.filter(|firmware| !firmware.is_empty()),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -176,5 +256,45 @@ mod tests {
     fn three_missed_beats_and_the_grace_make_the_deadline() {
         let seen = Timestamp::from_millis(1_000_000);
         assert_eq!(offline_deadline(seen, 9).millis_since(seen), 30_000);
+    }
+
+    #[test]
+    fn status_messages_are_read() {
+        let online = StatusReport { online: true, ..StatusReport::default() };
+        assert_eq!(parse_status(b"online\n"), Ok(online.clone()));
+        assert_eq!(parse_status(b"offline"), Ok(StatusReport::default()));
+        assert_eq!(parse_status(br#"{"status":"offline"}"#), Ok(StatusReport::default()));
+        let quiet = StatusReport { issue: Some(String::new()), ..online };
+        assert_eq!(parse_status(b"{}"), Ok(quiet));
+        let full = parse_status(br#"{"status":"online","issue":"no power","battery":80,"rssi":-61.5,"firmware":"1.2","x":[]}"#);
+        assert_eq!(
+            full,
+            Ok(StatusReport {
+                online: true,
+                issue: Some("no power".into()),
+                battery_percent: Some(80.0),
+                rssi_dbm: Some(-61.5),
+                firmware_version: Some("1.2".into()),
+            })
+        );
+    }
+
+    #[test]
+    fn wrong_status_messages_are_told_apart() {
+        for (text, code) in [
+            ("", "not_json"),
+            ("up", "not_json"),
+            ("[]", "bad_status"),
+            ("{\"status\":\"up\"}", "bad_status"),
+            ("{\"status\":1}", "bad_status"),
+            ("{\"battery\":101}", "bad_status"),
+            ("{\"battery\":\"full\"}", "bad_status"),
+            ("{\"rssi\":-300}", "bad_status"),
+            ("{\"issue\":\"a\\u0000b\"}", "bad_status"),
+            ("{\"firmware\":\"123456789012345678901\"}", "bad_status"),
+        ] {
+            assert_eq!(parse_status(text.as_bytes()).map_err(|problem| problem.code), Err(code), "{text:?}");
+        }
+        assert_eq!(parse_status(&[b' '; 5000]).map_err(|problem| problem.code), Err("payload_too_large"));
     }
 }

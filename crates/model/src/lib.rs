@@ -6,6 +6,7 @@ pub mod devices;
 pub mod id;
 pub mod identity;
 pub mod live;
+pub mod lockout;
 pub mod page;
 pub mod problem;
 pub mod telemetry;

@@ -2,7 +2,6 @@
 //! how the server listens, with TLS when there are certificates.
 
 mod address;
-mod csrf;
 mod extract;
 mod headers;
 mod health;
@@ -120,7 +119,6 @@ pub fn wrap(router: Router, platform: &Platform, metrics: Metrics) -> Router {
             let limits = Arc::clone(&limits);
             async move { rate_limit::limit(&limits, request, next).await }
         }))
-        .layer(middleware::from_fn(csrf::guard))
         .layer(DefaultBodyLimit::max(config.body_limit_bytes))
         .layer(TimeoutLayer::with_status_code(
             StatusCode::SERVICE_UNAVAILABLE,
