@@ -1,0 +1,140 @@
+//! From a request to the one who acts. Needs [`crate::browser::session_layer`] around the routes.
+
+use std::net::SocketAddr;
+
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Request};
+use axum::http::request::Parts;
+use axum::http::{Extensions, HeaderMap, header};
+use portico_model::UserId;
+use portico_platform::http::{ClientAddress, current_request_id};
+use portico_platform::{Actor, Error, Principal, Result};
+use serde::de::DeserializeOwned;
+
+use crate::{Identity, RequestContext, cookies};
+
+/// The one who acts; without one the request is answered with 401.
+#[derive(Debug, Clone)]
+pub struct Auth(pub Actor);
+
+/// The one who acts, if anyone does. Credentials that are wrong, not absent, are still refused.
+#[derive(Debug, Clone)]
+pub struct MaybeAuth(pub Option<Actor>);
+
+/// The actor that the browser's cookies proved, put into the request by the session layer.
+#[derive(Debug, Clone)]
+pub(crate) struct CookieActor(pub Actor);
+
+/// A JSON body; what cannot be read is a 400 that says why.
+#[derive(Debug, Clone)]
+pub struct JsonBody<T>(pub T);
+
+impl<S: Send + Sync> FromRequestParts<S> for Auth {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self> {
+        actor(parts).await?.map(Self).ok_or_else(|| {
+            Error::unauthenticated(
+                "sign_in_required",
+                "Sign in first: POST /api/v1/auth/login, then send the access token as `Authorization: Bearer`.",
+            )
+        })
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for MaybeAuth {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self> {
+        actor(parts).await.map(Self)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for RequestContext {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
+        Ok(request_context(&parts.headers, &parts.extensions))
+    }
+}
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self> {
+        match axum::Json::<T>::from_request(request, state).await {
+            Ok(axum::Json(body)) => Ok(Self(body)),
+            Err(JsonRejection::BytesRejection(_)) => {
+                Err(Error::too_large("body_too_large", "The body is too large or was cut off."))
+            }
+            Err(JsonRejection::MissingJsonContentType(_)) => {
+                Err(Error::invalid("not_json", "Send JSON with `Content-Type: application/json`."))
+            }
+            Err(rejection) => Err(Error::invalid("bad_json", rejection.body_text())),
+        }
+    }
+}
+
+/// What is known of a request before anyone is signed in.
+#[must_use]
+pub fn request_context(headers: &HeaderMap, extensions: &Extensions) -> RequestContext {
+    let address = extensions
+        .get::<ClientAddress>()
+        .map(|ClientAddress(address)| *address)
+        .or_else(|| extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip()));
+    RequestContext {
+        address: address.map(|address| address.to_string()).unwrap_or_default(),
+        user_agent: header_text(headers, header::USER_AGENT.as_str()).unwrap_or_default().to_owned(),
+        request_id: current_request_id(),
+        device_token: cookies::get(headers, cookies::DEVICE).map(ToOwned::to_owned),
+    }
+}
+
+async fn actor(parts: &Parts) -> Result<Option<Actor>> {
+    let actor = match header_text(&parts.headers, header::AUTHORIZATION.as_str()) {
+        Some(authorization) => Some(by_authorization(parts, authorization).await?),
+        None => parts.extensions.get::<CookieActor>().map(|CookieActor(actor)| actor.clone()),
+    };
+    check_user_id_header(parts, actor.as_ref())?;
+    Ok(actor)
+}
+
+async fn by_authorization(parts: &Parts, authorization: &str) -> Result<Actor> {
+    let identity = parts
+        .extensions
+        .get::<Identity>()
+        .ok_or_else(|| Error::internal("the session layer is missing around this route"))?;
+    let ctx = request_context(&parts.headers, &parts.extensions);
+    let (scheme, credential) = authorization.split_once(' ').unwrap_or((authorization, ""));
+    if scheme.eq_ignore_ascii_case("bearer") {
+        return identity.authenticate(credential.trim(), &ctx).await;
+    }
+    if scheme.eq_ignore_ascii_case("admin") {
+        return identity.authenticate_admin_token(credential.trim(), &ctx).await;
+    }
+    Err(Error::unauthenticated("unknown_scheme", "`Authorization` must be `Bearer <access token>`."))
+}
+
+/// The former systems took this header for a credential. It proves nothing, so it counts only beside an access token of
+/// the same user.
+fn check_user_id_header(parts: &Parts, actor: Option<&Actor>) -> Result<()> {
+    let Some(header) = parts.headers.get("x-user-id") else { return Ok(()) };
+    let claimed: Option<UserId> = header.to_str().ok().and_then(|text| text.trim().parse().ok());
+    match actor.map(|actor| &actor.principal) {
+        Some(Principal::User { id, .. }) if claimed == Some(*id) => Ok(()),
+        Some(Principal::AdminToken) => Ok(()),
+        Some(Principal::User { .. }) => Err(Error::unauthenticated(
+            "user_id_mismatch",
+            "X-User-ID names another user than the access token. Leave the header out.",
+        )),
+        _ => Err(Error::unauthenticated(
+            "user_id_is_no_credential",
+            "X-User-ID alone is no credential. Sign in with POST /api/v1/auth/login and send the access token as \
+             `Authorization: Bearer`.",
+        )),
+    }
+}
+
+fn header_text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}

@@ -1,0 +1,101 @@
+//! The REST routes. Parse, call one service method, shape the answer (as the former IoT system shaped it: its clients
+//! move over unchanged).
+
+mod audit;
+mod auth;
+mod sessions;
+mod users;
+
+use portico_model::identity::{Role, User};
+use portico_model::{Timestamp, UserId};
+use serde::Serialize;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::Identity;
+
+/// All routes of the domain, with their whole paths (`/api/v1/…`), to be merged into the server's router. They need
+/// [`crate::browser::session_layer`] around them.
+pub fn router(identity: Identity) -> OpenApiRouter {
+    OpenApiRouter::new()
+        .routes(routes!(auth::setup))
+        .routes(routes!(auth::login))
+        .routes(routes!(auth::refresh))
+        .routes(routes!(auth::logout))
+        .routes(routes!(auth::register))
+        .routes(routes!(auth::me))
+        .routes(routes!(sessions::change_password))
+        .routes(routes!(sessions::list))
+        .routes(routes!(sessions::end))
+        .routes(routes!(sessions::list_of_user))
+        .routes(routes!(users::list, users::create))
+        .routes(routes!(users::read, users::update, users::patch, users::delete))
+        .routes(routes!(users::activate))
+        .routes(routes!(users::deactivate))
+        .routes(routes!(audit::list))
+        .routes(routes!(audit::export))
+        .with_state(identity)
+}
+
+/// An account in JSON: our names, and those of the former system beside them.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+#[schema(as = UserAccount)]
+pub struct UserBody {
+    id: UserId,
+    /// The same as `id`.
+    user_id: UserId,
+    username: String,
+    email: String,
+    role: Role,
+    is_active: bool,
+    is_admin: bool,
+    created_at: Timestamp,
+    last_login: Option<Timestamp>,
+    /// The same as `last_login`.
+    last_login_at: Option<Timestamp>,
+}
+
+impl From<User> for UserBody {
+    fn from(user: User) -> Self {
+        Self {
+            id: user.id,
+            user_id: user.id,
+            username: user.username,
+            email: user.email,
+            role: user.role,
+            is_active: user.is_active,
+            is_admin: user.role == Role::Admin,
+            created_at: user.created_at,
+            last_login: user.last_login_at,
+            last_login_at: user.last_login_at,
+        }
+    }
+}
+
+/// `status` is `success`; errors have another form (`Problem`).
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+pub struct Done {
+    status: &'static str,
+    message: String,
+}
+
+impl Done {
+    fn new(message: impl Into<String>) -> Self {
+        Self { status: "success", message: message.into() }
+    }
+}
+
+/// An account, after something was done to it.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+pub struct UserDone {
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<String>,
+    user: UserBody,
+}
+
+impl UserDone {
+    fn new(message: Option<String>, user: User) -> Self {
+        Self { status: "success", message, user: user.into() }
+    }
+}

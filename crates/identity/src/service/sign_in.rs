@@ -1,0 +1,210 @@
+//! Signing in: the one place where a password opens a session.
+
+use portico_model::identity::Role;
+use portico_model::{OrganizationId, SessionId, UserId};
+use portico_platform::audit::{Entry, no_organization};
+use portico_platform::config::Signup;
+use portico_platform::{Actor, Error, Principal, Result, Tx};
+use serde_json::json;
+
+use super::lockout::{Counters, locked_error};
+use super::{Identity, SessionKind, SignedIn};
+use crate::context::RequestContext;
+use crate::input::{name_key, names};
+use crate::password::check_strength;
+use crate::store;
+use crate::store::user::Account;
+use crate::token::token_hash;
+
+/// Names longer than any account's are cut before they are compared and counted.
+const MAX_LOGIN_CHARS: usize = 200;
+
+impl Identity {
+    /// Signs in by user name or e-mail. An unknown name costs as much time as a known one and gets the same answer;
+    /// that an account is deactivated is told only to who knows its password.
+    ///
+    /// # Errors
+    /// Unauthenticated `invalid_credentials` or `account_inactive`; `RateLimited` `locked_out`; Unavailable `busy`.
+    pub async fn sign_in(
+        &self,
+        login: &str,
+        password: &str,
+        kind: SessionKind,
+        ctx: &RequestContext,
+    ) -> Result<SignedIn> {
+        let login_key: String = name_key(login).chars().take(MAX_LOGIN_CHARS).collect();
+        let mut tx = self.platform.db.read().await?;
+        let account = store::user::find_by_login(&mut tx, &login_key).await?;
+        let mut counters = self.lockout.from_address(&login_key, ctx);
+        if let Some(device) = &ctx.device_token {
+            // Asked for an unknown account too: as much work for either.
+            let user = account.as_ref().map_or(UserId::from_uuid(no_organization().uuid()), |account| account.user.id);
+            if store::known_device::is_known(&mut tx, &token_hash(device), user).await? {
+                counters = self.lockout.from_known_device(device, user);
+            }
+        }
+        drop(tx);
+
+        let organization = account.as_ref().map_or(no_organization(), |account| account.organization);
+        let _queue = self.lockout.queue(&counters).await?;
+        self.check_lock(&counters, organization, ctx).await?;
+        let turn = self.hasher.turn().await?;
+        // Another server, or an attempt from another address, may have locked it while this one waited.
+        self.check_lock(&counters, organization, ctx).await?;
+        let hash = account.as_ref().map(|account| account.password_hash.as_str());
+        let (matches, _turn) = self.hasher.verify(turn, password, hash).await?;
+        match account {
+            Some(account) if matches => self.open_session(account, &counters, kind, ctx).await,
+            account => Err(self.count_failure(account.as_ref(), &counters, ctx).await),
+        }
+    }
+
+    /// Makes an account for oneself, with the role `user`, in the first organisation; does not sign in.
+    ///
+    /// # Errors
+    /// Forbidden `signup_closed` unless the configuration has it open; Conflict `username_taken` or `email_taken`;
+    /// Invalid.
+    pub async fn sign_up(
+        &self,
+        username: &str,
+        email: &str,
+        password: &str,
+        ctx: &RequestContext,
+    ) -> Result<portico_model::identity::User> {
+        if self.platform.config.signup != Signup::Open {
+            return Err(Error::forbidden(
+                "signup_closed",
+                "Accounts are made by an administrator here. Ask for one, then sign in.",
+            ));
+        }
+        let (username, email) = names(username, email)?;
+        let min_chars = self.platform.config.identity.min_password_chars;
+        check_strength("password", password, min_chars, &[username.as_str(), email.as_str()]).await?;
+        let mut tx = self.platform.db.read().await?;
+        let organization = store::organization::find_first(&mut tx).await?.ok_or_else(not_set_up)?;
+        store::user::check_free(&mut tx, &username, &email, None).await?;
+        drop(tx);
+        let password_hash = self.hasher.hash(password).await?;
+        let mut tx = self.platform.db.begin().await?;
+        // Whoever comes first becomes the administrator by the set-up link, never by signing up.
+        if !store::user::any(&mut tx).await? {
+            return Err(not_set_up());
+        }
+        store::user::check_free(&mut tx, &username, &email, None).await?;
+        let id = self.insert_user(&mut tx, organization, (&username, &email), Role::User, &password_hash).await?;
+        let account = store::user::find(&mut tx, organization, id).await?.ok_or_else(|| Error::internal("no user"))?;
+        let entry =
+            Entry::success("user.signed_up").target("user", id).details(json!({ "username": username.as_str() }));
+        let record = self.append_anonymous(&mut tx, organization, ctx, entry).await?;
+        tx.commit().await?;
+        self.announce(organization, record);
+        Ok(account.user)
+    }
+
+    /// Rate limited, while one of the counters is locked.
+    pub(super) async fn check_lock(
+        &self,
+        counters: &Counters,
+        organization: OrganizationId,
+        ctx: &RequestContext,
+    ) -> Result<()> {
+        let now = self.platform.clock.now();
+        let mut tx = self.platform.db.read().await?;
+        let locked = counters.locked_for_ms(&mut tx, now).await?;
+        drop(tx);
+        let Some(remaining_ms) = locked else { return Ok(()) };
+        if let Some(attempts) = self.lockout.report_refusal(counters, now) {
+            let mut tx = self.platform.db.begin().await?;
+            let entry = Entry::denied("auth.refused_while_locked").details(json!({ "attempts": attempts }));
+            let record = self.append_anonymous(&mut tx, organization, ctx, entry).await?;
+            tx.commit().await?;
+            self.announce(organization, record);
+        }
+        Err(locked_error(remaining_ms))
+    }
+
+    async fn open_session(
+        &self,
+        account: Account,
+        counters: &Counters,
+        kind: SessionKind,
+        ctx: &RequestContext,
+    ) -> Result<SignedIn> {
+        let mut tx = self.platform.db.begin().await?;
+        counters.clear(&mut tx).await?;
+        // Read again inside the transaction: it may have been deactivated, or its password changed, meanwhile.
+        let current = store::user::find(&mut tx, account.organization, account.user.id).await?;
+        let Some(current) = current.filter(|current| current.password_hash == account.password_hash) else {
+            return Err(invalid_credentials());
+        };
+        if !current.user.is_active {
+            let entry = Entry::denied("auth.sign_in_inactive").target("user", current.user.id);
+            let record = self.append_anonymous(&mut tx, current.organization, ctx, entry).await?;
+            tx.commit().await?;
+            self.announce(current.organization, record);
+            return Err(Error::unauthenticated("account_inactive", "This account has been deactivated"));
+        }
+        let signed_in = self.begin_session(&mut tx, &current, kind, ctx).await?;
+        let entry = Entry::success("auth.signed_in")
+            .target("session", signed_in.session_id)
+            .details(json!({ "kind": kind.as_str() }));
+        let actor = user_actor(&current, signed_in.session_id, ctx);
+        let record = self.platform.audit.append(&mut tx, &actor, entry).await?;
+        tx.commit().await?;
+        self.announce(current.organization, record);
+        Ok(signed_in)
+    }
+
+    /// Counts and audits a wrong password or name. The name typed is not recorded: it may be a password typed in the
+    /// wrong field. Both cases write the same, so that neither answers sooner.
+    async fn count_failure(&self, account: Option<&Account>, counters: &Counters, ctx: &RequestContext) -> Error {
+        let organization = account.map_or(no_organization(), |account| account.organization);
+        let counted: Result<()> = async {
+            let mut tx = self.platform.db.begin().await?;
+            let locks = counters.count_failure(&mut tx, self.platform.clock.now()).await?;
+            let mut entry = Entry::failed("auth.sign_in_failed").details(json!({ "locked": locks }));
+            if let Some(account) = account {
+                entry = entry.target("user", account.user.id);
+            }
+            let record = self.append_anonymous(&mut tx, organization, ctx, entry).await?;
+            tx.commit().await?;
+            self.announce(organization, record);
+            Ok(())
+        }
+        .await;
+        counted.err().unwrap_or_else(invalid_credentials)
+    }
+
+    pub(super) async fn append_anonymous(
+        &self,
+        tx: &mut Tx,
+        organization: OrganizationId,
+        ctx: &RequestContext,
+        entry: Entry,
+    ) -> Result<portico_model::audit::AuditRecord> {
+        self.platform.audit.append_as(tx, organization, "anonymous", &ctx.address, &ctx.request_id, entry).await
+    }
+}
+
+/// The account as the one who acts.
+pub(super) fn user_actor(account: &Account, session: SessionId, ctx: &RequestContext) -> Actor {
+    Actor {
+        organization: account.organization,
+        principal: Principal::User {
+            id: account.user.id,
+            name: account.user.username.clone(),
+            role: account.user.role,
+            session,
+        },
+        address: ctx.address.clone(),
+        request_id: ctx.request_id.clone(),
+    }
+}
+
+pub(super) fn invalid_credentials() -> Error {
+    Error::unauthenticated("invalid_credentials", "Invalid username or password")
+}
+
+fn not_set_up() -> Error {
+    Error::forbidden("not_set_up", "Portico is not set up yet. Use the set-up link printed at its first start.")
+}
