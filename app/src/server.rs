@@ -1,6 +1,7 @@
 //! The server's side of pages and server functions: who asks, the services, cookies, headers.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, COOKIE, SET_COOKIE};
 use axum::http::request::Parts;
@@ -8,8 +9,8 @@ use axum::http::{HeaderValue, Method, StatusCode};
 use leptos::prelude::*;
 use leptos_axum::ResponseOptions;
 use portico_devices::Devices;
-use portico_identity::{Identity, RequestContext};
-use portico_platform::{Actor, Error, Principal};
+use portico_identity::{Identity, RequestContext, SignedIn, cookies};
+use portico_platform::{Actor, Config, Error, Principal};
 
 use crate::devices::examples::Endpoints;
 use crate::failure::Failure;
@@ -185,6 +186,27 @@ pub fn append_cookie(cookie: &str) {
     if let (Some(options), Ok(value)) = (use_context::<ResponseOptions>(), HeaderValue::from_str(cookie)) {
         options.append_header(SET_COOKIE, value);
     }
+}
+
+/// Keeps the session in the browser's cookies.
+pub fn sign_in_browser(signed_in: &SignedIn) {
+    append_cookies(cookies::sign_in(signed_in, is_secure()));
+}
+
+/// Forgets the session.
+pub fn sign_out_browser() {
+    append_cookies(cookies::sign_out(is_secure()));
+}
+
+fn append_cookies(cookies: Vec<HeaderValue>) {
+    if let Some(options) = use_context::<ResponseOptions>() {
+        cookies.into_iter().for_each(|cookie| options.append_header(SET_COOKIE, cookie));
+    }
+}
+
+/// Whether cookies are for https alone.
+fn is_secure() -> bool {
+    use_context::<Arc<Config>>().is_some_and(|config| cookies::secure(&config))
 }
 
 fn remember(sent: &Sent) {

@@ -9,12 +9,12 @@ use portico_model::audit::AuditRecord;
 
 use crate::failure::Failure;
 
-/// A page of the trail, newest first. Empty texts mean no restriction; `kind` is `security` for sign-ins, sessions and
-/// keys alone.
+/// A page of the trail, newest first. Empty texts mean no restriction; `action` is the beginning of an action, or `security` for
+/// sign-ins, sessions and keys alone.
 #[server(name = ListAudit, prefix = "/sfn", endpoint = "audit/list", input = GetUrl)]
 pub async fn list_audit(
     #[server(default)] search: String,
-    #[server(default)] kind: String,
+    #[server(default)] action: String,
     #[server(default)] outcome: String,
     #[server(default)] cursor: String,
 ) -> Result<Page<AuditRecord>, Failure> {
@@ -26,7 +26,7 @@ pub async fn list_audit(
     let given = |text: String| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
     let query = AuditQuery {
         search: given(search),
-        security_only: kind == "security",
+        action: given(action),
         outcome: AuditOutcome::parse(&outcome),
         cursor: given(cursor),
         ..AuditQuery::default()

@@ -14,7 +14,7 @@ use crate::ui::{Badge, EmptyState, Glyph, Icon, ProblemView, Tone};
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 struct Query {
     search: String,
-    kind: String,
+    action: String,
     outcome: String,
     cursor: String,
 }
@@ -23,7 +23,7 @@ impl Query {
     fn address(&self, cursor: &str) -> String {
         let parts = [
             ("search", self.search.as_str()),
-            ("kind", self.kind.as_str()),
+            ("action", self.action.as_str()),
             ("outcome", self.outcome.as_str()),
             ("cursor", cursor),
         ];
@@ -43,14 +43,14 @@ pub fn AuditPage() -> impl IntoView {
     let query = Memo::new(move |_| {
         map.with(|map| Query {
             search: map.get("search").unwrap_or_default(),
-            kind: map.get("kind").unwrap_or_default(),
+            action: map.get("action").unwrap_or_default(),
             outcome: map.get("outcome").unwrap_or_default(),
             cursor: map.get("cursor").unwrap_or_default(),
         })
     });
     let page = Resource::new(
         move || query.get(),
-        |query| list_audit(query.search, query.kind, query.outcome, query.cursor),
+        |query| list_audit(query.search, query.action, query.outcome, query.cursor),
     );
     view! {
         <Title text="Audit" />
@@ -73,9 +73,9 @@ pub fn AuditPage() -> impl IntoView {
             </div>
             <div class="filter">
                 <label for="audit-kind">"Kind"</label>
-                <select id="audit-kind" name="kind">
-                    <option value="" selected=move || query.with(|query| query.kind.is_empty())>"Everything"</option>
-                    <option value="security" selected=move || query.with(|query| query.kind == "security")>
+                <select id="audit-kind" name="action">
+                    <option value="" selected=move || query.with(|query| query.action.is_empty())>"Everything"</option>
+                    <option value="security" selected=move || query.with(|query| query.action == "security")>
                         "Security events"
                     </option>
                 </select>

@@ -53,10 +53,13 @@ pub async fn end_other_sessions() -> Result<(), Failure> {
 
     use crate::server::{actor, failed, form_done, form_failed, identity};
 
-    identity()?
-        .end_other_sessions(&actor()?)
-        .await
-        .map_err(|error| form_failed(EndOtherSessions::PATH, "/account", &[], failed(error)))?;
+    let (identity, actor) = (identity()?, actor()?);
+    let refuse = |error| form_failed(EndOtherSessions::PATH, "/account", &[], failed(error));
+    for session in identity.sessions(&actor).await.map_err(refuse)? {
+        if !session.current {
+            identity.end_session(&actor, session.id).await.map_err(refuse)?;
+        }
+    }
     form_done(EndOtherSessions::PATH, "/account", &[]);
     Ok(())
 }

@@ -1,8 +1,6 @@
 //! People: signing in, accounts, sessions, users.
 
 pub mod account;
-#[cfg(feature = "ssr")]
-mod cookies;
 pub mod login;
 pub mod setup;
 pub mod theme;
@@ -22,12 +20,14 @@ pub async fn sign_in(
     use leptos::server_fn::ServerFn as _;
     use portico_identity::SessionKind;
 
-    use crate::server::{failed, form_done, form_failed, identity, local_path, percent_encode, request_context};
+    use crate::server::{
+        failed, form_done, form_failed, identity, local_path, percent_encode, request_context, sign_in_browser,
+    };
 
     let next = local_path(&next).to_owned();
-    match identity()?.sign_in(&login, &password, SessionKind::Browser, request_context()?).await {
+    match identity()?.sign_in(&login, &password, SessionKind::Browser, &request_context()?).await {
         Ok(signed_in) => {
-            cookies::set(&signed_in);
+            sign_in_browser(&signed_in);
             form_done(SignIn::PATH, &next, &[]);
             Ok(())
         }
@@ -41,14 +41,14 @@ pub async fn sign_in(
 /// Ends this browser's session.
 #[server(name = SignOut, prefix = "/sfn", endpoint = "identity/sign_out")]
 pub async fn sign_out() -> Result<(), Failure> {
-    use crate::server::{actor, failed, identity};
+    use crate::server::{actor, failed, identity, sign_out_browser};
 
     let result = match actor() {
         Ok(actor) => identity()?.sign_out(&actor).await.map_err(failed),
         // Signed out already: the cookies go all the same.
         Err(_) => Ok(()),
     };
-    cookies::clear();
+    sign_out_browser();
     leptos_axum::redirect("/login?signed_out=1");
     result
 }
@@ -56,7 +56,7 @@ pub async fn sign_out() -> Result<(), Failure> {
 /// Whether the building still waits for its first administrator.
 #[server(name = SetupNeeded, prefix = "/sfn", endpoint = "identity/setup_needed", input = leptos::server_fn::codec::GetUrl)]
 pub async fn setup_needed() -> Result<bool, Failure> {
-    Ok(crate::server::identity()?.setup_needed().await.map_err(crate::server::failed)?)
+    crate::server::identity()?.setup_needed().await.map_err(crate::server::failed)
 }
 
 /// Creates the organisation and its first administrator.
@@ -70,13 +70,15 @@ pub async fn set_up(
 ) -> Result<(), Failure> {
     use leptos::server_fn::ServerFn as _;
 
-    use crate::server::{failed, form_done, form_failed, identity, percent_encode, request_context};
+    use crate::server::{
+        failed, form_done, form_failed, identity, percent_encode, request_context, sign_in_browser,
+    };
 
     let result =
-        identity()?.set_up(&token, &organization_name, &username, &email, &password, request_context()?).await;
+        identity()?.setup(&token, &organization_name, &username, &email, &password, &request_context()?).await;
     match result {
         Ok(signed_in) => {
-            cookies::set(&signed_in);
+            sign_in_browser(&signed_in);
             form_done(SetUp::PATH, "/", &[]);
             Ok(())
         }

@@ -28,7 +28,7 @@ pub async fn list_users(
 ) -> Result<Page<User>, Failure> {
     use crate::server::{actor, failed, identity};
 
-    const PAGE_SIZE: u32 = 50;
+    const PAGE_SIZE: i64 = 50;
     let given = |text: String| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
     identity()?.users(&actor()?, given(search), given(cursor), PAGE_SIZE).await.map_err(failed)
 }

@@ -1,0 +1,54 @@
+// Installs the service worker, offers an update when one is waiting, and marks a page that came from its cache as old.
+// What it adds goes to the end of the body, after everything that the app takes over.
+
+const bar = (className, text) => {
+  const element = document.createElement("p");
+  element.className = className;
+  element.setAttribute("role", "status");
+  const span = document.createElement("span");
+  span.textContent = text;
+  element.append(span);
+  document.body.append(element);
+  return element;
+};
+
+const markAsOld = () => {
+  const cachedAt = document.querySelector('meta[name="portico-cached-at"]')?.content;
+  if (!cachedAt) return;
+  const when = new Date(cachedAt).toLocaleString(navigator.language, { dateStyle: "medium", timeStyle: "short" });
+  const element = bar("update-bar stale-page", `Last known state, from ${when}. Portico cannot be reached.`);
+  const again = document.createElement("button");
+  again.type = "button";
+  again.className = "button";
+  again.textContent = "Try again";
+  again.addEventListener("click", () => location.reload());
+  element.append(again);
+  addEventListener("online", () => location.reload());
+};
+
+const offerUpdate = (waiting) => {
+  if (document.querySelector(".update-offer")) return;
+  const element = bar("update-bar update-offer", "A new version of Portico is ready.");
+  const reload = document.createElement("button");
+  reload.type = "button";
+  reload.className = "button button-primary";
+  reload.textContent = "Reload";
+  reload.addEventListener("click", () => {
+    navigator.serviceWorker.addEventListener("controllerchange", () => location.reload(), { once: true });
+    waiting.postMessage("take-over");
+  });
+  element.append(reload);
+};
+
+const register = async () => {
+  const registration = await navigator.serviceWorker.register("/sw.js");
+  // A first installation is no update: there is nothing older to replace.
+  const offer = () => registration.waiting && navigator.serviceWorker.controller && offerUpdate(registration.waiting);
+  offer();
+  registration.addEventListener("updatefound", () => registration.installing?.addEventListener("statechange", offer));
+};
+
+addEventListener("load", () => {
+  markAsOld();
+  if ("serviceWorker" in navigator) register().catch(() => {});
+});
