@@ -70,8 +70,10 @@ pub struct MqttLimits {
     pub max_connect_bytes: usize,
     /// Bytes of the largest packet.
     pub max_packet_bytes: usize,
-    /// Messages in flight from one client (MQTT 5 receive maximum).
+    /// Messages of one client that are not acknowledged yet; more are not read (MQTT 5: receive maximum).
     pub receive_maximum: u16,
+    /// Bytes of messages, of all clients, that are not stored yet; while they are in use, more are not read.
+    pub max_unstored_bytes: usize,
     /// Messages waiting in memory for one connected client.
     pub channel_capacity: usize,
     /// Messages queued for one client that is away.
@@ -98,7 +100,9 @@ impl Default for MqttLimits {
             max_connect_bytes: 32 * 1024,
             // Room for a payload of 1 MB, which the domain refuses by name instead of losing the connection over it.
             max_packet_bytes: 2 * 1024 * 1024,
-            receive_maximum: 32,
+            // A message with QoS 2 keeps its place until it is released, but not its payload.
+            receive_maximum: 128,
+            max_unstored_bytes: 64 * 1024 * 1024,
             channel_capacity: 256,
             max_queued_messages: 1_000,
             max_queued_bytes: 4 * 1024 * 1024,
@@ -142,6 +146,7 @@ impl MqttConfig {
             ("mqtt.limits.connect_timeout_ms", limits.connect_timeout_ms == 0),
             ("mqtt.limits.receive_maximum", limits.receive_maximum == 0),
             ("mqtt.limits.channel_capacity", limits.channel_capacity == 0),
+            ("mqtt.limits.max_unstored_bytes", limits.max_unstored_bytes == 0),
             ("mqtt.limits.max_subscriptions", limits.max_subscriptions == 0),
             ("mqtt.limits.store_timeout_ms", limits.store_timeout_ms == 0),
         ] {

@@ -11,6 +11,9 @@ use mqtt5::{QoS, protocol::v5::reason_codes::ReasonCode};
 use secrecy::ExposeSecret;
 use subtle::ConstantTimeEq;
 
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
+
 use super::ServerCredentials;
 use super::connection::{Connection, Registry, V3_1_1};
 use crate::clock::Clock;
@@ -28,6 +31,28 @@ pub(super) struct Callbacks {
     pub(super) authenticator: Arc<dyn MqttAuthenticator>,
     pub(super) handler: Arc<dyn MessageHandler>,
     pub(super) store_timeout: Duration,
+    pub(super) unstored: Budget,
+    /// Of one connection.
+    pub(super) most_unacknowledged: usize,
+}
+
+/// Bytes of messages that are not stored yet, of all connections. Who finds none left waits and is not read meanwhile.
+pub(super) struct Budget {
+    kilobytes: Arc<Semaphore>,
+    all: u32,
+}
+
+impl Budget {
+    pub(super) fn new(bytes: usize) -> Self {
+        let all = u32::try_from(bytes / 1024).unwrap_or(u32::MAX).clamp(1, 1 << 28);
+        Self { kilobytes: Arc::new(Semaphore::new(all as usize)), all }
+    }
+
+    async fn take(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        // A message larger than everything has everything.
+        let part = u32::try_from(bytes / 1024 + 1).unwrap_or(u32::MAX).min(self.all);
+        Arc::clone(&self.kilobytes).acquire_many_owned(part).await.ok()
+    }
 }
 
 impl Callbacks {
@@ -120,55 +145,95 @@ impl Callbacks {
         }
     }
 
-    /// Gives a device's message to the handler. When this returns the broker acknowledges the message; so it returns
-    /// only when the message is stored, or with the connection closed, and then the acknowledgement cannot leave.
-    /// Meanwhile nothing more is read from this client: that is the back-pressure, one message per connection.
+    /// Gives a device's message to the handler. When this returns the broker acknowledges the message. With QoS 1 that
+    /// acknowledgement is held back until the message is stored; with QoS 2 this returns only then; and when it cannot
+    /// be stored the connection is closed first, so that none leaves.
+    ///
+    /// Nothing more is read from this client while this waits, for room among its own messages or among all: that is
+    /// the back-pressure.
     async fn take(&self, event: ClientPublishEvent) {
         let Some(connection) = Connection::current() else { return };
-        let started = std::time::Instant::now();
         count("received");
-        let durable = event.qos != QoS::AtMostOnce;
+        let work = async {
+            let permit = self.unstored.take(event.payload.len()).await;
+            if event.qos == QoS::AtLeastOnce {
+                std::future::poll_fn(|cx| connection.unacknowledged.poll_room(cx, self.most_unacknowledged)).await;
+            }
+            permit
+        };
+        let Some(permit) = unless_ended(&connection, work).await.flatten() else {
+            connection.close();
+            return;
+        };
         let message = Inbound {
             topic: event.topic.as_ref().to_owned(),
             payload: event.payload,
             retained: event.retain,
-            durable,
+            durable: event.qos != QoS::AtMostOnce,
             received_at: self.clock.now(),
         };
-        let stored = tokio::select! {
-            stored = tokio::time::timeout(self.store_timeout, self.store(message)) => stored.unwrap_or(false),
-            () = connection.closed().cancelled() => false,
-            () = connection.superseded().cancelled() => false,
-        };
-        metrics::histogram!("portico_mqtt_handle_seconds").record(started.elapsed());
-        match (stored, durable) {
-            (true, true) => count("acknowledged"),
-            (true, false) => {}
-            (false, false) => count("dropped"),
-            (false, true) => {
-                count("failed");
-                tracing::debug!(client = %event.client_id, "closing MQTT connection: its message cannot be stored now");
-                connection.close();
+        let durable = message.durable;
+        let stored = store(Arc::clone(&self.handler), message, self.store_timeout, permit);
+        match (event.qos, event.packet_id) {
+            (QoS::AtLeastOnce, Some(packet_id)) => {
+                connection.unacknowledged.push(packet_id, Box::pin(stored));
+                // It takes its place in the handler's queue now, before the next one.
+                connection.unacknowledged.while_waiting(std::future::ready(())).await;
+            }
+            _ => {
+                let stored = unless_ended(&connection, stored).await.unwrap_or(false);
+                if durable && !stored {
+                    connection.close();
+                }
             }
         }
     }
+}
 
-    /// Tries until the message is stored; one that is not durable only once.
-    async fn store(&self, message: Inbound) -> bool {
-        let mut pause = Duration::from_millis(50);
-        loop {
-            match self.handler.handle(message.clone()).await {
-                Ok(()) => return true,
-                Err(error) => tracing::debug!(topic = %message.topic, %error, "MQTT message is not stored yet"),
-            }
-            if !message.durable {
-                return false;
-            }
-            count("retried");
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(Duration::from_secs(2));
+/// The work's outcome, or `None` when the connection ends before. Its earlier messages are driven meanwhile.
+async fn unless_ended<F: Future>(connection: &Connection, work: F) -> Option<F::Output> {
+    tokio::select! {
+        outcome = connection.unacknowledged.while_waiting(work) => Some(outcome),
+        () = connection.closed().cancelled() => None,
+        () = connection.superseded().cancelled() => None,
+    }
+}
+
+/// Tries until the message is stored or the time is over; one that is not durable only once.
+async fn store(
+    handler: Arc<dyn MessageHandler>,
+    message: Inbound,
+    most: Duration,
+    permit: OwnedSemaphorePermit,
+) -> bool {
+    let started = Instant::now();
+    let deadline = started + most;
+    let mut pause = Duration::from_millis(50);
+    let stored = loop {
+        match tokio::time::timeout_at(deadline, handler.handle(message.clone())).await {
+            Ok(Ok(())) => break true,
+            Ok(Err(error)) => tracing::debug!(topic = %message.topic, %error, "MQTT message is not stored yet"),
+            Err(_) => break false,
+        }
+        if !message.durable || Instant::now() >= deadline {
+            break false;
+        }
+        count("retried");
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_secs(2));
+    };
+    drop(permit);
+    metrics::histogram!("portico_mqtt_handle_seconds").record(started.elapsed());
+    match (stored, message.durable) {
+        (true, true) => count("acknowledged"),
+        (true, false) => {}
+        (false, false) => count("dropped"),
+        (false, true) => {
+            count("failed");
+            tracing::debug!(topic = %message.topic, "MQTT message cannot be stored now; closing its connection");
         }
     }
+    stored
 }
 
 fn refused(reason: &'static str, code: ReasonCode) -> AuthResult {

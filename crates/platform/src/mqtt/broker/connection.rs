@@ -11,6 +11,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
+use super::acknowledge::{Total, Unacknowledged};
+
 tokio::task_local! {
     static CURRENT: Arc<Connection>;
 }
@@ -25,6 +27,8 @@ pub(super) struct Connection {
     /// Cancelled: the same client has connected again. The broker ends this one, but not while it waits for a message
     /// to be stored.
     superseded: CancellationToken,
+    /// What it has sent and is not stored yet.
+    pub(super) unacknowledged: Unacknowledged,
     authenticated: AtomicBool,
     state: Mutex<State>,
 }
@@ -39,11 +43,12 @@ struct State {
 }
 
 impl Connection {
-    pub(super) fn new(peer: SocketAddr, pending: OwnedSemaphorePermit) -> Arc<Self> {
+    pub(super) fn new(peer: SocketAddr, pending: OwnedSemaphorePermit, total: Total) -> Arc<Self> {
         Arc::new(Self {
             peer,
             closed: CancellationToken::new(),
             superseded: CancellationToken::new(),
+            unacknowledged: Unacknowledged::new(total),
             authenticated: AtomicBool::new(false),
             state: Mutex::new(State { pending: Some(pending), ..State::default() }),
         })
@@ -69,6 +74,11 @@ impl Connection {
 
     pub(super) fn is_authenticated(&self) -> bool {
         self.authenticated.load(Ordering::Acquire)
+    }
+
+    #[cfg(test)]
+    pub(super) fn authenticated_for_test(&self) {
+        self.set_authenticated();
     }
 
     fn set_authenticated(&self) {

@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use mqtt5::broker::BrokerConfig;
@@ -17,7 +18,8 @@ use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::callbacks::{Auth, Callbacks, Events};
+use super::acknowledge::Total;
+use super::callbacks::{Auth, Budget, Callbacks, Events};
 use super::connection::Registry;
 use super::limits::ConnectionLimits;
 use super::listener::{self, Listener};
@@ -37,6 +39,7 @@ pub(super) struct Shared {
     pub(super) limits: ConnectionLimits,
     pub(super) connections: TaskTracker,
     pub(super) stopping: CancellationToken,
+    pub(super) unacknowledged: Total,
     registry: Registry,
     broker_config: Arc<BrokerConfig>,
     router: Arc<MessageRouter>,
@@ -82,6 +85,8 @@ impl Engine {
             authenticator,
             handler,
             store_timeout: Duration::from_millis(limits.store_timeout_ms),
+            unstored: Budget::new(limits.max_unstored_bytes),
+            most_unacknowledged: usize::from(limits.receive_maximum),
         });
         let broker_config = Arc::new(broker_config(limits, Arc::clone(&callbacks)));
         broker_config.validate().map_err(Error::internal)?;
@@ -109,6 +114,7 @@ impl Engine {
             limits: ConnectionLimits::new(limits),
             connections: TaskTracker::new(),
             stopping: CancellationToken::new(),
+            unacknowledged: Total::default(),
             registry,
             broker_config,
             router,
@@ -230,6 +236,15 @@ impl RunningBroker for Engine {
     fn shutdown(&self) -> BoxFuture<'_, ()> {
         Box::pin(async move {
             self.shared.stopping.cancel();
+            // Nothing is read any more. Looked at now and then: this happens once in the program's life.
+            let stored = async {
+                while self.shared.unacknowledged.load(Ordering::Relaxed) > 0 {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+            };
+            if tokio::time::timeout(DRAIN, stored).await.is_err() {
+                tracing::warn!("messages that are not stored yet stay unacknowledged");
+            }
             // Nobody listens when nobody is connected.
             let _ = self.shared.goodbye.send(());
             self.shared.connections.close();

@@ -7,15 +7,17 @@ use std::time::Duration;
 use axum::http::{HeaderValue, StatusCode, header};
 use mqtt5::broker::transport::BrokerTransport;
 use mqtt5::broker::websocket_server::WebSocketStreamWrapper;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
+use super::acknowledge::Acknowledging;
 use super::connection::Connection;
 use super::engine::Shared;
-use super::stream::{GuardedStream, Transport};
+use super::stream::GuardedStream;
 
 /// What is spoken between TCP and MQTT.
 #[derive(Clone)]
@@ -64,7 +66,7 @@ fn admit(socket: TcpStream, peer: SocketAddr, kind: &Listener, shared: &Arc<Shar
         tracing::debug!(%peer, %error, "connection was gone before it was served");
         return;
     }
-    let connection = Connection::new(peer, pending);
+    let connection = Connection::new(peer, pending, Arc::clone(&shared.unacknowledged));
     let deadline = Instant::now() + Duration::from_millis(shared.config.limits.connect_timeout_ms);
     let stream = GuardedStream::new(socket, Arc::clone(&connection), shared.config.limits.max_connect_bytes, deadline);
     let (kind, shared) = (kind.clone(), Arc::clone(shared));
@@ -81,7 +83,7 @@ async fn serve(stream: GuardedStream, kind: Listener, connection: Arc<Connection
         // does not read.
         transport = tokio::time::timeout(
             Duration::from_millis(shared.config.limits.connect_timeout_ms),
-            handshake(stream, kind, shared.config.limits.max_packet_bytes),
+            handshake(stream, kind, &connection, shared),
         ) => transport,
         () = shared.stopping.cancelled() => return,
     };
@@ -100,26 +102,34 @@ async fn serve(stream: GuardedStream, kind: Listener, connection: Arc<Connection
 async fn handshake(
     stream: GuardedStream,
     kind: Listener,
-    max_packet: usize,
+    connection: &Arc<Connection>,
+    shared: &Shared,
 ) -> Result<BrokerTransport, Box<dyn std::error::Error + Send + Sync>> {
     Ok(match kind {
-        Listener::Plain => BrokerTransport::WebSocket(Box::new(Transport(stream))),
-        Listener::Tls(acceptor) => BrokerTransport::WebSocket(Box::new(Transport(acceptor.accept(stream).await?))),
+        Listener::Plain => transport(stream, connection, shared),
+        Listener::Tls(acceptor) => transport(acceptor.accept(stream).await?, connection, shared),
         Listener::WebSocket { origins } => {
             // A frame may hold several packets or a part of one.
-            let config = WebSocketConfig::default()
-                .max_message_size(Some(max_packet))
-                .max_frame_size(Some(max_packet))
-                .read_buffer_size(16 * 1024);
+            let most = Some(shared.config.limits.max_packet_bytes);
+            let config =
+                WebSocketConfig::default().max_message_size(most).max_frame_size(most).read_buffer_size(16 * 1024);
             let socket = tokio_tungstenite::accept_hdr_async_with_config(
                 stream,
                 |request: &Request, response: Response| upgrade(request, response, &origins),
                 Some(config),
             )
             .await?;
-            BrokerTransport::websocket(WebSocketStreamWrapper::new(socket))
+            transport(WebSocketStreamWrapper::new(socket), connection, shared)
         }
     })
+}
+
+fn transport<S>(stream: S, connection: &Arc<Connection>, shared: &Shared) -> BrokerTransport
+where
+    S: AsyncRead + AsyncWrite + Send + Sync + Unpin + 'static,
+{
+    // The broker's name for any stream that is not its own.
+    BrokerTransport::WebSocket(Box::new(Acknowledging::new(stream, Arc::clone(connection), shared.stopping.clone())))
 }
 
 /// MQTT 5.0, section 6: the subprotocol is `mqtt`. A browser names the page's origin, which has to be one of ours.

@@ -1,6 +1,7 @@
 //! The broker inside the program, behind a trait of ours so that the crate that does the work can be exchanged.
 //! `crates/platform/tests/it/mqtt` is the list of what it must do.
 
+mod acknowledge;
 mod callbacks;
 mod connection;
 mod engine;

@@ -4,12 +4,10 @@
 //! The limits sit below TLS and WebSocket so that a half-sent handshake, frame or CONNECT costs no more than they say.
 
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use mqtt5::broker::transport::WebSocketTransport;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
@@ -100,31 +98,58 @@ impl AsyncWrite for GuardedStream {
     }
 }
 
-/// Any stream, in the only shape in which the broker takes one that it did not make itself.
-pub(super) struct Transport<S>(pub(super) S);
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
 
-impl<S: AsyncRead + Unpin> AsyncRead for Transport<S> {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().0).poll_read(cx, buf)
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+    use tokio::sync::Semaphore;
+
+    use super::*;
+
+    async fn pair(max_bytes: usize, deadline_ms: u64) -> (TcpStream, GuardedStream, Arc<Connection>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (socket, peer) = listener.accept().await.unwrap();
+        let pending = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+        let connection = Connection::new(peer, pending, Arc::default());
+        let deadline = Instant::now() + Duration::from_millis(deadline_ms);
+        (client, GuardedStream::new(socket, Arc::clone(&connection), max_bytes, deadline), connection)
     }
-}
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Transport<S> {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().0).poll_write(cx, buf)
+    #[tokio::test]
+    async fn no_more_than_the_limit_is_read_before_authentication() {
+        let (mut client, mut guarded, _connection) = pair(1_000, 300).await;
+        client.write_all(&[0; 50_000]).await.unwrap();
+        let mut read = Vec::new();
+        let error = guarded.read_to_end(&mut read).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert_eq!(read.len(), 1_000);
     }
 
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().0).poll_flush(cx)
+    #[tokio::test]
+    async fn limit_and_deadline_end_with_authentication() {
+        let (mut client, mut guarded, connection) = pair(1_000, 200).await;
+        client.write_all(&[0; 1_000]).await.unwrap();
+        guarded.read_exact(&mut [0; 1_000]).await.unwrap();
+        connection.authenticated_for_test();
+        tokio::time::sleep(Duration::from_millis(250)).await;
+        client.write_all(&[0; 5_000]).await.unwrap();
+        guarded.read_exact(&mut [0; 5_000]).await.unwrap();
     }
 
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().0).poll_shutdown(cx)
-    }
-}
-
-impl<S: AsyncRead + AsyncWrite + Send + Sync + Unpin> WebSocketTransport for Transport<S> {
-    fn peer_addr(&self) -> mqtt5::Result<SocketAddr> {
-        Err(mqtt5::MqttError::InvalidState("the address is given with the connection".to_owned()))
+    #[tokio::test]
+    async fn closed_connection_neither_reads_nor_writes() {
+        let (mut client, mut guarded, connection) = pair(1_000, 60_000).await;
+        let closing = async {
+            tokio::task::yield_now().await;
+            connection.close();
+        };
+        let (read, ()) = tokio::join!(guarded.read_u8(), closing);
+        assert_eq!(read.unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+        assert_eq!(guarded.write_u8(1).await.unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+        drop(guarded);
+        assert!(client.read_u8().await.is_err());
     }
 }

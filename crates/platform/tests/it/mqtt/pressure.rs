@@ -34,6 +34,123 @@ async fn acknowledgement_waits_for_the_commit() {
 }
 
 #[tokio::test]
+async fn many_messages_of_one_device_are_stored_at_once_and_acknowledged_in_order() {
+    let mut stand = Stand::start().await;
+    for level in [4, 5] {
+        let id = device();
+        let mut raw = Raw::connect(stand.addr, &Connect { level, ..Connect::v4(&id, &key_of(&id)) }).await;
+        stand.recorder.mode.send_replace(Mode::HoldMarked);
+        raw.publish(&topic(&id, "telemetry"), "hold", 1, 1).await;
+        for number in 2..=20 {
+            raw.publish(&topic(&id, "telemetry"), "x", 1, number).await;
+        }
+        for _ in 1..=20 {
+            stand.seen.attempt().await;
+        }
+        for _ in 2..=20 {
+            assert_eq!(stand.seen.stored().await.payload.as_ref(), b"x");
+        }
+        // Those behind the first are stored, but it is not their turn; and the connection is alive meanwhile.
+        raw.ping().await;
+        stand.recorder.mode.send_replace(Mode::Store);
+        for number in 1..=20_u16 {
+            assert_eq!(raw.expect(PUBACK).await.body[..2], number.to_be_bytes());
+        }
+        assert_eq!(stand.seen.stored().await.payload.as_ref(), b"hold");
+        raw.ping().await;
+    }
+}
+
+#[tokio::test]
+async fn messages_beyond_the_limit_of_one_device_are_not_read() {
+    let limits = MqttLimits { receive_maximum: 4, ..MqttLimits::default() };
+    let mut stand = Stand::with(MqttConfig { limits, ..MqttConfig::default() }).await;
+    stand.recorder.mode.send_replace(Mode::Hold);
+    let id = device();
+    let mut raw = stand.v4(&id).await;
+    for number in 1..=10 {
+        raw.publish(&topic(&id, "telemetry"), "x", 1, number).await;
+    }
+    for _ in 0..4 {
+        stand.seen.attempt().await;
+    }
+    raw.expect_silence().await;
+    assert!(stand.seen.attempts.try_recv().is_err());
+    stand.recorder.mode.send_replace(Mode::Store);
+    for number in 1..=10_u16 {
+        assert_eq!(raw.expect(PUBACK).await.body, number.to_be_bytes());
+    }
+}
+
+#[tokio::test]
+async fn messages_beyond_the_limit_of_all_devices_are_not_read() {
+    let limits = MqttLimits { max_unstored_bytes: 64 * 1024, ..MqttLimits::default() };
+    let mut stand = Stand::with(MqttConfig { limits, ..MqttConfig::default() }).await;
+    stand.recorder.mode.send_replace(Mode::Hold);
+    let payload = "x".repeat(40 * 1024);
+    let mut connections = Vec::new();
+    for _ in 0..5 {
+        let id = device();
+        let mut raw = stand.v4(&id).await;
+        raw.publish(&topic(&id, "telemetry"), &payload, 1, 1).await;
+        connections.push(raw);
+    }
+    stand.seen.attempt().await;
+    connections[0].expect_silence().await;
+    assert!(stand.seen.attempts.try_recv().is_err());
+    stand.recorder.mode.send_replace(Mode::Store);
+    for raw in &mut connections {
+        raw.expect(PUBACK).await;
+    }
+}
+
+#[tokio::test]
+async fn message_larger_than_the_limit_of_all_devices_is_stored_alone() {
+    let limits = MqttLimits { max_unstored_bytes: 1024, ..MqttLimits::default() };
+    let mut stand = Stand::with(MqttConfig { limits, ..MqttConfig::default() }).await;
+    let id = device();
+    let mut raw = stand.v4(&id).await;
+    raw.publish(&topic(&id, "telemetry"), &"x".repeat(1_000_000), 1, 1).await;
+    raw.expect(PUBACK).await;
+    assert_eq!(stand.seen.stored().await.payload.len(), 1_000_000);
+}
+
+#[tokio::test]
+async fn acknowledgements_and_commands_do_not_mix() {
+    let mut stand = Stand::start().await;
+    let client = stand.client().await;
+    let id = device();
+    let mut raw = stand.v4(&id).await;
+    assert_eq!(raw.subscribe(&topic(&id, "command"), 0).await, 0);
+    let telemetry = raw.publish_bytes(&topic(&id, "telemetry"), b"x", 1, 1, false);
+    // Larger than the sockets' buffers, so that they are written in parts.
+    let payload = bytes::Bytes::from(vec![b'@'; 1_500_000]);
+    let command = topic(&id, "command");
+    let sending = async {
+        for _ in 0..20 {
+            raw.send(&telemetry).await;
+            within("a command", client.publish(&command, payload.clone(), 1, false)).await.unwrap();
+        }
+        let (mut acknowledged, mut commands) = (0, 0);
+        while acknowledged < 20 || commands < 20 {
+            let packet = raw.next().await.unwrap();
+            match packet.kind {
+                PUBACK => acknowledged += 1,
+                super::raw::PUBLISH => {
+                    assert!(packet.body.ends_with(b"@@@@") && packet.body.len() > payload.len());
+                    commands += 1;
+                }
+                other => panic!("packet {other}"),
+            }
+        }
+    };
+    sending.await;
+    for _ in 0..20 {
+        stand.seen.stored().await;
+    }
+}
+
+#[tokio::test]
 async fn failing_database_is_tried_again_before_the_acknowledgement() {
     let mut stand = Stand::start().await;
     stand.recorder.mode.send_replace(Mode::Fail);

@@ -23,6 +23,8 @@ pub enum Mode {
     Fail,
     /// Not done before the mode changes.
     Hold,
+    /// As `Hold` for messages that say "hold", as `Store` for the others.
+    HoldMarked,
 }
 
 /// A database in memory.
@@ -53,7 +55,9 @@ impl MessageHandler for Recorder {
         let stored = self.stored.clone();
         let _ = self.attempts.send(message.clone());
         Box::pin(async move {
-            let mode = *mode.wait_for(|mode| *mode != Mode::Hold).await.unwrap();
+            let marked = message.payload.starts_with(b"hold");
+            let done = |mode: &Mode| *mode != Mode::Hold && !(marked && *mode == Mode::HoldMarked);
+            let mode = *mode.wait_for(done).await.unwrap();
             if mode == Mode::Fail {
                 return Err(Error::unavailable("database_unavailable", "away"));
             }
