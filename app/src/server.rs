@@ -10,7 +10,8 @@ use leptos::prelude::*;
 use leptos_axum::ResponseOptions;
 use portico_devices::Devices;
 use portico_identity::{Identity, RequestContext, SignedIn, cookies};
-use portico_platform::{Actor, Config, Error, Principal};
+use portico_model::Timestamp;
+use portico_platform::{Actor, Clock, Config, Error, Principal};
 
 use crate::devices::examples::Endpoints;
 use crate::failure::Failure;
@@ -43,6 +44,11 @@ pub fn devices() -> Result<Devices, Failure> {
 /// When the server has not provided it.
 pub fn request_context() -> Result<RequestContext, Failure> {
     use_context::<RequestContext>().ok_or_else(|| missing("RequestContext"))
+}
+
+/// The server's clock.
+pub fn now() -> Timestamp {
+    use_context::<Clock>().unwrap_or_else(Clock::system).now()
 }
 
 /// Who asks.

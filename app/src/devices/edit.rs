@@ -106,7 +106,7 @@ pub fn DeviceActions(device: RwSignal<Device>, forms: DeviceForms) -> impl IntoV
                     <ErrorSummary form=rotate_form shown=&[] />
                     <input type="hidden" name="id" value=id.to_string() />
                     <p>
-                        "The device gets a new key, shown once. The old key stops working and its connection is ended: the device is silent until it has the new one."
+                        "The device gets a new key, shown once. The old key stops working at once, unless an overlap is configured: until the device has the new one, it is silent."
                     </p>
                     <SubmitButton label="Make new key" glyph=Glyph::Key pending=rotate.pending() />
                 </ActionForm>

@@ -177,7 +177,7 @@ fn Filters(query: Memo<Query>) -> impl IntoView {
             {select(
                 "sort",
                 "Order",
-                &[("", "Name"), ("last_seen", "Last heard from"), ("created", "Newest first")],
+                &[("", "Name"), ("created", "Newest first")],
             )}
             <button class="button filter-apply" type="submit">"Apply"</button>
         </Form>

@@ -19,7 +19,7 @@ use crate::failure::Failure;
 
 /// How many rows a page of the list has.
 #[cfg(feature = "ssr")]
-const PAGE_SIZE: u32 = 50;
+const PAGE_SIZE: i64 = 50;
 
 /// A page of the list. Empty texts mean no restriction.
 #[server(name = ListDevices, prefix = "/sfn", endpoint = "devices/list", input = GetUrl)]
@@ -30,7 +30,7 @@ pub async fn list_devices(
     #[server(default)] sort: String,
     #[server(default)] cursor: String,
 ) -> Result<Page<Device>, Failure> {
-    use portico_devices::{DeviceQuery, DeviceSort};
+    use portico_devices::{DeviceQuery, Sort};
     use portico_model::devices::{Connection, DeviceStatus};
 
     use crate::server::{actor, devices, failed};
@@ -40,9 +40,10 @@ pub async fn list_devices(
         search: given(search),
         status: DeviceStatus::parse(&status),
         connection: Connection::parse(&connection),
-        sort: DeviceSort::parse(&sort).unwrap_or_default(),
+        sort: if sort == "created" { Sort::Created } else { Sort::Name },
         cursor: given(cursor),
-        limit: PAGE_SIZE,
+        limit: Some(PAGE_SIZE),
+        ..DeviceQuery::default()
     };
     devices()?.list(&actor()?, query).await.map_err(failed)
 }
@@ -84,7 +85,7 @@ pub async fn device_chart(
     };
     let Some(key) = key else { return Ok(None) };
     let (from, to) = if last_ms > 0 {
-        let now = devices.now();
+        let now = crate::server::now();
         (now.plus_millis(-last_ms), now)
     } else {
         (from, to)
@@ -130,6 +131,7 @@ pub async fn register_device(
         ("heartbeat_interval_s", heartbeat_interval_s.clone()),
     ];
     let refuse = |failure: Failure| {
+        let failure = beside_field(failure);
         let values: Vec<_> = values.iter().map(|(name, text)| (*name, text.as_str())).collect();
         form_failed(RegisterDevice::PATH, PAGE, &values, failure)
     };
@@ -146,6 +148,18 @@ pub async fn register_device(
     let registered = devices()?.register(&actor()?, new).await.map_err(|error| refuse(failed(error)))?;
     show_key_once(RegisterDevice::PATH, PAGE, &registered);
     Ok(registered)
+}
+
+/// A clash with another device is shown beside the field that clashes.
+#[cfg(feature = "ssr")]
+fn beside_field(mut failure: Failure) -> Failure {
+    let field = match failure.code.as_str() {
+        "device_name_taken" => "name",
+        "hardware_id_taken" => "hardware_id",
+        _ => return failure,
+    };
+    failure.fields.push(portico_model::FieldError::new(field, failure.message.clone()));
+    failure
 }
 
 #[cfg(feature = "ssr")]
@@ -193,6 +207,7 @@ pub async fn update_device(
         ("status", status.clone()),
     ];
     let refuse = |failure: Failure| {
+        let failure = beside_field(failure);
         let values: Vec<_> = values.iter().map(|(name, text)| (*name, text.as_str())).collect();
         form_failed(UpdateDevice::PATH, &page, &values, failure)
     };

@@ -28,31 +28,31 @@ pub struct Overview {
     pub online: i64,
     pub offline: i64,
     pub never: i64,
-    /// Heard from last, first.
-    pub devices: Vec<Device>,
-    /// Offline ones, beyond those above.
+    /// The first of each state, by name.
+    pub online_devices: Vec<Device>,
     pub offline_devices: Vec<Device>,
+    pub other_devices: Vec<Device>,
 }
 
-/// Counts, the devices heard from last, and those that are offline.
+/// Counts, and the devices behind them.
 #[server(name = GetOverview, prefix = "/sfn", endpoint = "overview/get", input = GetUrl)]
 pub async fn get_overview() -> Result<Overview, Failure> {
-    use portico_devices::{DeviceQuery, DeviceSort};
+    use portico_devices::DeviceQuery;
 
     use crate::server::{actor, devices, failed};
 
-    const LISTED: u32 = 100;
+    const LISTED: i64 = 100;
     let (devices, actor) = (devices()?, actor()?);
     let counts = devices.counts(&actor).await.map_err(failed)?;
-    let latest = DeviceQuery { sort: DeviceSort::LastSeen, limit: LISTED, ..DeviceQuery::default() };
-    let offline = DeviceQuery { connection: Some(Connection::Offline), limit: LISTED, ..DeviceQuery::default() };
+    let by = |connection| DeviceQuery { connection, limit: Some(LISTED), ..DeviceQuery::default() };
     Ok(Overview {
         total: counts.total,
         online: counts.online,
         offline: counts.offline,
         never: counts.never,
-        devices: devices.list(&actor, latest).await.map_err(failed)?.items,
-        offline_devices: devices.list(&actor, offline).await.map_err(failed)?.items,
+        online_devices: devices.list(&actor, by(Some(Connection::Online))).await.map_err(failed)?.items,
+        offline_devices: devices.list(&actor, by(Some(Connection::Offline))).await.map_err(failed)?.items,
+        other_devices: devices.list(&actor, by(Some(Connection::Never))).await.map_err(failed)?.items,
     })
 }
 
@@ -122,14 +122,14 @@ fn OverviewView(now: Overview, feed: RwSignal<Vec<FeedEntry>>, on_unknown: impl 
     let online = RwSignal::new(now.online);
     let offline = RwSignal::new(now.offline);
     let never = RwSignal::new(now.never);
-    let shown: Vec<DeviceId> = now.devices.iter().take(TILES_SHOWN).map(|device| device.id).collect();
-    let mut known: Vec<Known> = Vec::new();
-    for device in now.devices.into_iter().chain(now.offline_devices) {
-        if !known.iter().any(|known| known.id == device.id) {
-            known.push(Known { id: device.id, device: RwSignal::new(device) });
-        }
-    }
-    let tiles: Vec<Known> = known.iter().filter(|known| shown.contains(&known.id)).copied().collect();
+    let known: Vec<Known> = now
+        .online_devices
+        .into_iter()
+        .chain(now.offline_devices)
+        .chain(now.other_devices)
+        .map(|device| Known { id: device.id, device: RwSignal::new(device) })
+        .collect();
+    let tiles: Vec<Known> = known.iter().take(TILES_SHOWN).copied().collect();
     let known = RwSignal::new(known);
     follow(
         || Some("devices".to_owned()),
@@ -190,7 +190,7 @@ fn OverviewView(now: Overview, feed: RwSignal<Vec<FeedEntry>>, on_unknown: impl 
             <section class="card" aria-labelledby="live-title">
                 <div class="card-head">
                     <h2 id="live-title">"Measured now"</h2>
-                    <a href="/devices?sort=last_seen">"All devices"</a>
+                    <a href="/devices">"All devices"</a>
                 </div>
                 <ul class="live-list">
                     {tiles.into_iter().map(|known| view! { <LiveDevice known /> }).collect_view()}
