@@ -16,28 +16,30 @@ pub const DEVICE: &str = "portico_device";
 /// A year; browsers cap it at 400 days.
 const DEVICE_MAX_AGE_S: i64 = 365 * 86_400;
 
-/// Whether cookies are marked `Secure`: when the public address is https.
+/// Whether cookies are marked `Secure`: when browsers reach us by https, ourselves or through a proxy.
 #[must_use]
 pub fn secure(config: &Config) -> bool {
-    config.public_url().starts_with("https://")
+    config.http.tls_cert.is_some() || config.public_url().starts_with("https://")
 }
 
 /// The `Set-Cookie` values that sign a browser in, or renew it.
 #[must_use]
 pub fn sign_in(signed_in: &SignedIn, secure: bool) -> Vec<HeaderValue> {
     // The access cookie stays as long as the session: once its token has expired it is renewed, not missed.
-    let mut cookies = vec![
+    [
         set(ACCESS, &signed_in.access_token, signed_in.refresh_expires_in_s, secure),
         set(REFRESH, &signed_in.refresh_token, signed_in.refresh_expires_in_s, secure),
-    ];
-    cookies.extend(device(signed_in, secure));
-    cookies.into_iter().flatten().collect()
+        device(signed_in, secure),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// The cookie that makes this device known, after a sign-in.
 #[must_use]
-pub fn device(signed_in: &SignedIn, secure: bool) -> Vec<Option<HeaderValue>> {
-    signed_in.device_token.iter().map(|token| set(DEVICE, token, DEVICE_MAX_AGE_S, secure)).collect()
+pub fn device(signed_in: &SignedIn, secure: bool) -> Option<HeaderValue> {
+    set(DEVICE, signed_in.device_token.as_deref()?, DEVICE_MAX_AGE_S, secure)
 }
 
 /// The `Set-Cookie` values that sign a browser out. It stays a known device.

@@ -2,14 +2,12 @@
 
 use std::net::SocketAddr;
 
-use axum::extract::rejection::JsonRejection;
-use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Request};
+use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts;
 use axum::http::{Extensions, HeaderMap, header};
 use portico_model::UserId;
 use portico_platform::http::{ClientAddress, current_request_id};
 use portico_platform::{Actor, Error, Principal, Result};
-use serde::de::DeserializeOwned;
 
 use crate::{Identity, RequestContext, cookies};
 
@@ -24,10 +22,6 @@ pub struct MaybeAuth(pub Option<Actor>);
 /// The actor that the browser's cookies proved, put into the request by the session layer.
 #[derive(Debug, Clone)]
 pub(crate) struct CookieActor(pub Actor);
-
-/// A JSON body; what cannot be read is a 400 that says why.
-#[derive(Debug, Clone)]
-pub struct JsonBody<T>(pub T);
 
 impl<S: Send + Sync> FromRequestParts<S> for Auth {
     type Rejection = Error;
@@ -55,23 +49,6 @@ impl<S: Send + Sync> FromRequestParts<S> for RequestContext {
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
         Ok(request_context(&parts.headers, &parts.extensions))
-    }
-}
-
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
-    type Rejection = Error;
-
-    async fn from_request(request: Request, state: &S) -> Result<Self> {
-        match axum::Json::<T>::from_request(request, state).await {
-            Ok(axum::Json(body)) => Ok(Self(body)),
-            Err(JsonRejection::BytesRejection(_)) => {
-                Err(Error::too_large("body_too_large", "The body is too large or was cut off."))
-            }
-            Err(JsonRejection::MissingJsonContentType(_)) => {
-                Err(Error::invalid("not_json", "Send JSON with `Content-Type: application/json`."))
-            }
-            Err(rejection) => Err(Error::invalid("bad_json", rejection.body_text())),
-        }
     }
 }
 

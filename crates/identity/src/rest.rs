@@ -37,6 +37,23 @@ pub fn router(identity: Identity) -> OpenApiRouter {
         .with_state(identity)
 }
 
+/// Method and path of each route of a document, for the tests that say who may call what.
+#[must_use]
+pub fn routes(document: &utoipa::openapi::OpenApi) -> Vec<(String, String)> {
+    let of_path = |(path, item): (&String, &utoipa::openapi::PathItem)| {
+        let methods = [
+            ("GET", item.get.is_some()),
+            ("POST", item.post.is_some()),
+            ("PUT", item.put.is_some()),
+            ("PATCH", item.patch.is_some()),
+            ("DELETE", item.delete.is_some()),
+        ];
+        let path = path.clone();
+        methods.into_iter().filter(|(_, offered)| *offered).map(move |(method, _)| (method.to_owned(), path.clone()))
+    };
+    document.paths.paths.iter().flat_map(of_path).collect()
+}
+
 /// An account in JSON: our names, and those of the former system beside them.
 #[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 #[schema(as = UserAccount)]

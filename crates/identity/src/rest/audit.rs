@@ -1,12 +1,11 @@
-use axum::Json;
 use axum::body::Body;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use portico_model::Problem;
 use portico_model::audit::AuditRecord;
-use portico_platform::{Error, Result};
+use portico_platform::Result;
+use portico_platform::http::{Json, Query};
 use serde::Serialize;
 
 use crate::{AuditQuery, Auth, Identity};
@@ -35,9 +34,9 @@ pub struct AuditRecords {
 pub async fn list(
     State(identity): State<Identity>,
     Auth(actor): Auth,
-    query: Result<Query<AuditQuery>, QueryRejection>,
+    Query(query): Query<AuditQuery>,
 ) -> Result<Json<AuditRecords>> {
-    let page = identity.audit_records(&actor, parse(query)?).await?;
+    let page = identity.audit_records(&actor, query).await?;
     Ok(Json(AuditRecords { status: "success", records: page.items, next: page.next }))
 }
 
@@ -53,9 +52,9 @@ pub async fn list(
 pub async fn export(
     State(identity): State<Identity>,
     Auth(actor): Auth,
-    query: Result<Query<AuditQuery>, QueryRejection>,
+    Query(query): Query<AuditQuery>,
 ) -> Result<Response> {
-    let mut query = AuditQuery { limit: Some(EXPORT_PAGE), ..parse(query)? };
+    let mut query = AuditQuery { limit: Some(EXPORT_PAGE), ..query };
     identity.record_audit_export(&actor).await?;
     let mut csv = "seq,at,actor,action,target,outcome,address,request_id,details\r\n".to_owned();
     let mut written = 0;
@@ -76,10 +75,6 @@ pub async fn export(
         (header::CACHE_CONTROL, "no-store"),
     ];
     Ok((headers, Body::from(csv)).into_response())
-}
-
-fn parse(query: Result<Query<AuditQuery>, QueryRejection>) -> Result<AuditQuery> {
-    query.map(|Query(query)| query).map_err(|rejection| Error::invalid("bad_query", rejection.body_text()))
 }
 
 fn append_row(csv: &mut String, record: &AuditRecord) {

@@ -1,14 +1,13 @@
-use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use portico_model::identity::CurrentUser;
 use portico_model::{ErrorKind, FieldError, Problem, Timestamp, UserId};
+use portico_platform::http::Json;
 use portico_platform::{Error, Result};
 use serde::{Deserialize, Serialize};
 
 use super::{Done, UserBody, UserDone};
-use crate::extract::JsonBody;
 use crate::{Auth, Identity, MaybeAuth, RequestContext, SessionKind, SignedIn, cookies};
 
 #[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
@@ -57,7 +56,7 @@ impl SignedInBody {
 fn tokens(identity: &Identity, status: StatusCode, message: &'static str, signed_in: SignedIn) -> Response {
     let device = cookies::device(&signed_in, cookies::secure(&identity.platform.config));
     let mut response = (status, Json(SignedInBody::new(message, signed_in))).into_response();
-    cookies::append(response.headers_mut(), device.into_iter().flatten());
+    cookies::append(response.headers_mut(), device);
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
@@ -71,11 +70,7 @@ fn tokens(identity: &Identity, status: StatusCode, message: &'static str, signed
     (status = 401, body = Problem, description = "Wrong name or password, or the account is deactivated"),
     (status = 429, body = Problem, description = "Too many wrong passwords; `Retry-After` says how long to wait"),
 ), security(()))]
-pub async fn login(
-    State(identity): State<Identity>,
-    ctx: RequestContext,
-    JsonBody(body): JsonBody<Login>,
-) -> Result<Response> {
+pub async fn login(State(identity): State<Identity>, ctx: RequestContext, Json(body): Json<Login>) -> Result<Response> {
     let login = body.login.or(body.username).or(body.email).filter(|login| !login.trim().is_empty());
     let password = body.password.filter(|password| !password.is_empty());
     let (Some(login), Some(password)) = (login, password) else {
@@ -100,7 +95,7 @@ pub struct Refresh {
 pub async fn refresh(
     State(identity): State<Identity>,
     ctx: RequestContext,
-    JsonBody(body): JsonBody<Refresh>,
+    Json(body): Json<Refresh>,
 ) -> Result<Response> {
     let signed_in = identity.refresh(&body.refresh_token, &ctx).await?;
     Ok(tokens(&identity, StatusCode::OK, "Token refreshed", signed_in))
@@ -148,7 +143,7 @@ pub struct Register {
 pub async fn register(
     State(identity): State<Identity>,
     ctx: RequestContext,
-    JsonBody(body): JsonBody<Register>,
+    Json(body): Json<Register>,
 ) -> Result<(StatusCode, Json<UserDone>)> {
     let (Some(username), Some(email), Some(password)) = (body.username, body.email, body.password) else {
         return Err(Error::invalid("missing_fields", "username, email, and password are required"));
@@ -203,22 +198,17 @@ pub struct Setup {
     (status = 403, body = Problem, description = "The link is unknown, used or too old"),
     (status = 409, body = Problem, description = "Portico is set up already"),
 ), security(()))]
-pub async fn setup(
-    State(identity): State<Identity>,
-    ctx: RequestContext,
-    JsonBody(body): JsonBody<Setup>,
-) -> Result<Response> {
+pub async fn setup(State(identity): State<Identity>, ctx: RequestContext, Json(body): Json<Setup>) -> Result<Response> {
     if body.token.trim().is_empty() {
         return Err(Error::fields(vec![FieldError::new("token", "Open the set-up link printed at the first start.")]));
     }
     let signed_in = identity
-        .setup(
+        .setup_as(
+            SessionKind::Api,
             &body.token,
             &body.organization_name,
-            &body.username,
-            &body.email,
+            (&body.username, &body.email),
             &body.password,
-            SessionKind::Api,
             &ctx,
         )
         .await?;

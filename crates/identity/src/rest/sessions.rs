@@ -1,13 +1,12 @@
-use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use portico_model::identity::Session;
 use portico_model::{Problem, SessionId, UserId};
 use portico_platform::Result;
+use portico_platform::http::{Json, Path};
 use serde::{Deserialize, Serialize};
 
 use super::Done;
 use super::users::parse_user_id;
-use crate::extract::JsonBody;
 use crate::{Auth, Identity};
 
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -75,7 +74,7 @@ pub struct PasswordChange {
 pub async fn change_password(
     State(identity): State<Identity>,
     Auth(actor): Auth,
-    JsonBody(body): JsonBody<PasswordChange>,
+    Json(body): Json<PasswordChange>,
 ) -> Result<Json<Done>> {
     identity.change_password(&actor, &body.current_password, &body.new_password).await?;
     Ok(Json(Done::new("Password changed")))

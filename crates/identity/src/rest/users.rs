@@ -1,13 +1,12 @@
-use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use portico_model::identity::Role;
 use portico_model::{Problem, UserId};
+use portico_platform::http::{Json, Path, Query};
 use portico_platform::{Error, Result};
 use serde::{Deserialize, Serialize};
 
 use super::{Done, UserBody, UserDone};
-use crate::extract::JsonBody;
 use crate::input::name_key;
 use crate::store::user::Slice;
 use crate::{Auth, Identity, NewUser, UserChange};
@@ -51,9 +50,8 @@ pub struct ListMeta {
 pub async fn list(
     State(identity): State<Identity>,
     Auth(actor): Auth,
-    query: Result<Query<ListQuery>, axum::extract::rejection::QueryRejection>,
+    Query(query): Query<ListQuery>,
 ) -> Result<Json<Users>> {
-    let Query(query) = query.map_err(|rejection| Error::invalid("bad_query", rejection.body_text()))?;
     let search = query.search.map(|text| name_key(&text)).filter(|text| !text.is_empty());
     let limit = query.limit.unwrap_or(100).clamp(1, 200);
     let offset = query.offset.unwrap_or(0).max(0);
@@ -78,7 +76,7 @@ pub async fn list(
 pub async fn create(
     State(identity): State<Identity>,
     Auth(actor): Auth,
-    JsonBody(body): JsonBody<NewUser>,
+    Json(body): Json<NewUser>,
 ) -> Result<(StatusCode, Json<UserDone>)> {
     let user = identity.create_user(&actor, body).await?;
     Ok((StatusCode::CREATED, Json(UserDone::new(Some("User created successfully".to_owned()), user))))
@@ -132,7 +130,7 @@ pub async fn update(
     State(identity): State<Identity>,
     Auth(actor): Auth,
     Path(id): Path<String>,
-    JsonBody(body): JsonBody<UserUpdate>,
+    Json(body): Json<UserUpdate>,
 ) -> Result<Json<UserDone>> {
     let id = parse_user_id(&id)?;
     let role = match (body.role, body.is_admin) {
@@ -170,7 +168,7 @@ pub async fn patch(
     state: State<Identity>,
     auth: Auth,
     path: Path<String>,
-    body: JsonBody<UserUpdate>,
+    body: Json<UserUpdate>,
 ) -> Result<Json<UserDone>> {
     update(state, auth, path, body).await
 }

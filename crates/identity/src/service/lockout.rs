@@ -161,4 +161,5 @@ pub fn locked_error(remaining_ms: i64) -> Error {
     let minutes = remaining_ms.div_euclid(60_000) + 1;
     let unit = if minutes == 1 { "minute" } else { "minutes" };
     Error::rate_limited("locked_out", format!("Too many wrong passwords. Try again in {minutes} {unit}."))
+        .retry_after(u64::try_from(remaining_ms).unwrap_or_default().div_ceil(1000))
 }

@@ -64,6 +64,20 @@ impl Identity {
         })
     }
 
+    /// Whether this actor's session and account still live, and still have the role they had. What cannot be found out
+    /// is taken as yes: a database that is away signs nobody out.
+    pub async fn is_alive(&self, actor: &Actor) -> bool {
+        let Principal::User { id, role, session, .. } = &actor.principal else { return true };
+        let found = async {
+            let mut tx = self.platform.db.read().await?;
+            store::session::find_live(&mut tx, actor.organization, *id, *session, self.platform.clock.now()).await
+        };
+        match found.await {
+            Ok(live) => live.is_some_and(|live| live.role == *role),
+            Err(_) => true,
+        }
+    }
+
     /// Whoever brings the configured admin token acts in the first organisation and may everything.
     ///
     /// # Errors

@@ -49,7 +49,6 @@ impl Identity {
     /// # Errors
     /// Forbidden `setup_link_invalid`, when the link is unknown, used or too old; Conflict `already_set_up`; Invalid,
     /// with the fields to mend (the link stays usable).
-    #[allow(clippy::too_many_arguments)] // one form, as it is filled in
     pub async fn setup(
         &self,
         token: &str,
@@ -57,7 +56,22 @@ impl Identity {
         username: &str,
         email: &str,
         password: &str,
+        ctx: &RequestContext,
+    ) -> Result<SignedIn> {
+        self.setup_as(SessionKind::Browser, token, organization_name, (username, email), password, ctx).await
+    }
+
+    /// As [`Identity::setup`], for a client of either kind.
+    ///
+    /// # Errors
+    /// As [`Identity::setup`].
+    pub async fn setup_as(
+        &self,
         kind: SessionKind,
+        token: &str,
+        organization_name: &str,
+        (username, email): (&str, &str),
+        password: &str,
         ctx: &RequestContext,
     ) -> Result<SignedIn> {
         let token_hash = token_hash(token.trim());
@@ -116,12 +130,20 @@ impl Identity {
         Ok(signed_in)
     }
 
-    /// Makes an administrator without a link: for the command line and the demo. Without `organization_name` in the
-    /// first organisation, which is made if need be.
+    /// Makes an administrator of the first organisation without a link: for the command line and the demo. The
+    /// organisation is made if need be.
     ///
     /// # Errors
     /// Invalid or Conflict, as [`Identity::create_user`].
-    pub async fn create_admin(
+    pub async fn create_admin(&self, username: &str, email: &str, password: &str) -> Result<(OrganizationId, UserId)> {
+        self.create_admin_in(None, username, email, password).await
+    }
+
+    /// As [`Identity::create_admin`], in the organisation of that name.
+    ///
+    /// # Errors
+    /// Invalid or Conflict, as [`Identity::create_user`].
+    pub async fn create_admin_in(
         &self,
         organization_name: Option<&str>,
         username: &str,

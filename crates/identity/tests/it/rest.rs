@@ -1,0 +1,375 @@
+use std::net::IpAddr;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Request, StatusCode, header};
+use http_body_util::BodyExt;
+use portico_identity::{browser, rest};
+use portico_model::identity::Role;
+use portico_platform::config::Signup;
+use portico_platform::http::ClientAddress;
+use serde_json::{Value, json};
+use tower::ServiceExt;
+
+use crate::{OTHER_PASSWORD, PASSWORD, World, each, each_with};
+
+struct Client {
+    app: Router,
+    headers: Vec<(String, String)>,
+}
+
+impl Client {
+    fn new(world: &World) -> Self {
+        let (router, _) = rest::router(world.identity.clone()).split_for_parts();
+        Self { app: browser::session_layer(router, world.identity.clone()), headers: Vec::new() }
+    }
+
+    fn with(&self, name: &str, value: &str) -> Self {
+        let mut headers = self.headers.clone();
+        headers.push((name.to_owned(), value.to_owned()));
+        Self { app: self.app.clone(), headers }
+    }
+
+    async fn signed_in(world: &World, login: &str) -> Self {
+        let signed_in = world.sign_in(login).await;
+        Self::new(world).with("authorization", &format!("Bearer {}", signed_in.access_token))
+    }
+
+    async fn raw(&self, method: &str, path: &str, body: Option<Value>) -> axum::response::Response {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .extension(ClientAddress("192.0.2.1".parse::<IpAddr>().unwrap()));
+        for (name, value) in &self.headers {
+            request = request.header(name, value);
+        }
+        let request = match body {
+            Some(body) => request.header(header::CONTENT_TYPE, "application/json").body(Body::from(body.to_string())),
+            None => request.body(Body::empty()),
+        };
+        self.app.clone().oneshot(request.unwrap()).await.unwrap()
+    }
+
+    async fn send(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
+        let response = self.raw(method, path, body).await;
+        let status = response.status().as_u16();
+        let bytes = response.into_body().collect().await.unwrap().to_bytes();
+        (status, serde_json::from_slice(&bytes).unwrap_or(Value::Null))
+    }
+
+    async fn get(&self, path: &str) -> (u16, Value) {
+        self.send("GET", path, None).await
+    }
+
+    async fn post(&self, path: &str, body: Value) -> (u16, Value) {
+        self.send("POST", path, Some(body)).await
+    }
+}
+
+#[tokio::test]
+async fn login_answers_tokens_and_the_user_as_the_contract_says() {
+    each(|world| async move {
+        let client = Client::new(&world);
+        for field in ["username", "email", "login"] {
+            let login = if field == "email" { "admin@example.org" } else { "admin" };
+            let (status, body) = client.post("/api/v1/auth/login", json!({ field: login, "password": PASSWORD })).await;
+            assert_eq!(status, 200, "{body}");
+            assert_eq!(body["status"], "success");
+            assert_eq!(body["message"], "Login successful");
+            assert_eq!(body["token"], body["access_token"]);
+            assert_eq!(body["token_type"], "Bearer");
+            assert_eq!(body["expires_in"], 3600);
+            let user = &body["user"];
+            assert_eq!(user["user_id"].as_str().unwrap().len(), 32);
+            assert_eq!(user["id"], user["user_id"]);
+            assert_eq!((&user["username"], &user["email"]), (&json!("admin"), &json!("admin@example.org")));
+            assert_eq!((&user["is_active"], &user["is_admin"]), (&json!(true), &json!(true)));
+            assert_eq!(user["last_login"], "2026-11-21T02:00:00.000+00:00");
+            let bearer = client.with("authorization", &format!("Bearer {}", body["access_token"].as_str().unwrap()));
+            assert_eq!(bearer.get("/api/v1/auth/me").await.1["user"]["username"], "admin");
+            let (status, renewed) =
+                client.post("/api/v1/auth/refresh", json!({ "refresh_token": body["refresh_token"] })).await;
+            assert_eq!(status, 200);
+            assert_ne!(renewed["refresh_token"], body["refresh_token"]);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn login_refuses_in_the_words_of_the_contract() {
+    each(|world| async move {
+        let client = Client::new(&world);
+        let cases = [
+            (json!({}), 400, "username and password are required"),
+            (json!({ "username": "admin" }), 400, "username and password are required"),
+            (json!({ "username": "", "password": "x" }), 400, "username and password are required"),
+            (json!({ "username": "admin", "password": OTHER_PASSWORD }), 401, "Invalid username or password"),
+            (json!({ "username": "nobody", "password": OTHER_PASSWORD }), 401, "Invalid username or password"),
+        ];
+        for (body, status, error) in cases {
+            let (actual, problem) = client.post("/api/v1/auth/login", body).await;
+            assert_eq!((actual, problem["error"].as_str()), (status, Some(error)));
+        }
+        let (status, problem) = client.post("/api/v1/auth/login", json!([1])).await;
+        assert_eq!(status, 400, "{problem}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn lockout_says_when_to_come_back() {
+    each(|world| async move {
+        let client = Client::new(&world);
+        let wrong = json!({ "username": "admin", "password": OTHER_PASSWORD });
+        for _ in 0..5 {
+            assert_eq!(client.post("/api/v1/auth/login", wrong.clone()).await.0, 401);
+        }
+        let response = client.raw("POST", "/api/v1/auth/login", Some(wrong)).await;
+        assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
+        assert_eq!(response.headers()[header::RETRY_AFTER], "900");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn api_client_that_keeps_cookies_becomes_a_known_device() {
+    each(|world| async move {
+        let client = Client::new(&world);
+        let right = json!({ "username": "admin", "password": PASSWORD });
+        let response = client.raw("POST", "/api/v1/auth/login", Some(right.clone())).await;
+        let cookies: Vec<_> = response.headers().get_all(header::SET_COOKIE).iter().collect();
+        assert_eq!(cookies.len(), 1, "no session cookie for an API client");
+        let device = cookies[0].to_str().unwrap().split(';').next().unwrap();
+        assert!(device.starts_with("portico_device="));
+        for _ in 0..5 {
+            client.post("/api/v1/auth/login", json!({ "username": "admin", "password": "wrong" })).await;
+        }
+        assert_eq!(client.post("/api/v1/auth/login", right.clone()).await.0, 429);
+        assert_eq!(client.with("cookie", device).post("/api/v1/auth/login", right).await.0, 200);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn registration_follows_the_contract() {
+    each_with(
+        |config| config.signup = Signup::Open,
+        |world| async move {
+            let client = Client::new(&world);
+            let body = json!({ "username": "u1", "email": "u1@example.org", "password": PASSWORD });
+            let (status, answer) = client.post("/api/v1/auth/register", body.clone()).await;
+            assert_eq!((status, &answer["message"]), (201, &json!("Registration successful")), "{answer}");
+            assert_eq!(answer["user"]["is_admin"], false);
+            assert_eq!(answer["user"]["last_login"], Value::Null);
+            let (status, answer) = client.post("/api/v1/auth/register", body).await;
+            assert_eq!((status, &answer["error"]), (409, &json!("Username already exists")));
+            let (status, answer) = client.post("/api/v1/auth/register", json!({ "username": "u2" })).await;
+            assert_eq!((status, &answer["error"]), (400, &json!("username, email, and password are required")));
+        },
+    )
+    .await;
+    each(|world| async move {
+        let body = json!({ "username": "u1", "email": "u1@example.org", "password": PASSWORD });
+        assert_eq!(Client::new(&world).post("/api/v1/auth/register", body).await.0, 403);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn logout_ends_the_session_and_is_never_refused() {
+    each(|world| async move {
+        let client = Client::signed_in(&world, "admin").await;
+        for _ in 0..2 {
+            let (status, body) = client.send("POST", "/api/v1/auth/logout", None).await;
+            assert_eq!((status, &body["message"]), (200, &json!("Logout successful")));
+            assert_eq!(client.get("/api/v1/auth/me").await.0, 401);
+        }
+        assert_eq!(Client::new(&world).send("POST", "/api/v1/auth/logout", None).await.0, 200);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn users_are_managed_in_the_form_of_the_contract() {
+    each(|world| async move {
+        let client = Client::signed_in(&world, "admin").await;
+        let new = json!({ "username": "u1", "email": "u1@example.org", "password": PASSWORD });
+        let (status, created) = client.post("/api/v1/users", new).await;
+        assert_eq!(status, 201, "{created}");
+        let id = created["user"]["user_id"].as_str().unwrap().to_owned();
+        let (_, list) = client.get("/api/v1/users?limit=1&offset=1").await;
+        assert_eq!(list["meta"], json!({ "total": 2, "limit": 1, "offset": 1 }));
+        assert_eq!(list["users"][0]["username"], "u1");
+        assert_eq!(client.get(&format!("/api/v1/users/{id}")).await.1["user"]["email"], "u1@example.org");
+
+        let (status, updated) =
+            client.send("PUT", &format!("/api/v1/users/{id}"), Some(json!({ "is_admin": true }))).await;
+        assert_eq!((status, &updated["message"]), (200, &json!("User updated successfully")));
+        assert_eq!(updated["user"]["role"], "admin");
+        let (status, refused) = client.send("PATCH", &format!("/api/v1/users/{id}/deactivate"), None).await;
+        assert_eq!((status, &refused["error"]), (403, &json!("Admin users cannot be deactivated")));
+        let (status, refused) = client.send("DELETE", &format!("/api/v1/users/{id}"), None).await;
+        assert_eq!((status, &refused["error"]), (403, &json!("Admin users cannot be deleted")));
+        client.send("PATCH", &format!("/api/v1/users/{id}"), Some(json!({ "is_admin": false }))).await;
+
+        for (path, message) in [
+            ("deactivate", "User 'u1' deactivated successfully"),
+            ("deactivate", "User 'u1' is already deactivated"),
+            ("activate", "User 'u1' activated successfully"),
+            ("activate", "User 'u1' is already active"),
+        ] {
+            let (status, body) = client.send("PATCH", &format!("/api/v1/users/{id}/{path}"), None).await;
+            assert_eq!((status, &body["message"]), (200, &json!(message)));
+        }
+        let (status, body) = client.send("PUT", &format!("/api/v1/users/{id}"), Some(json!({}))).await;
+        assert_eq!((status, &body["error"]), (400, &json!("No data provided")));
+        let (status, body) = client.send("DELETE", &format!("/api/v1/users/{id}"), None).await;
+        assert_eq!((status, &body["message"]), (200, &json!("User 'u1' deleted permanently")));
+        let (status, body) = client.get(&format!("/api/v1/users/{id}")).await;
+        assert_eq!((status, body["error"].as_str().unwrap()), (404, format!("No user found with ID: {id}").as_str()));
+        assert_eq!(client.get("/api/v1/users/2").await.0, 404);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn user_id_header_counts_only_beside_a_token_of_the_same_user() {
+    each(|world| async move {
+        world.user("berta", Role::User).await;
+        let admin_id = world.admin.user_id().unwrap().to_string();
+        let berta = Client::signed_in(&world, "berta").await;
+        let berta_id = berta.get("/api/v1/auth/me").await.1["user_id"].as_str().unwrap().to_owned();
+        let (status, body) =
+            Client::new(&world).with("x-user-id", &admin_id).get(&format!("/api/v1/users/{admin_id}")).await;
+        assert_eq!(status, 401);
+        assert!(body["error"].as_str().unwrap().contains("X-User-ID alone is no credential"), "{body}");
+        assert_eq!(berta.with("x-user-id", &admin_id).get("/api/v1/auth/me").await.0, 401);
+        assert_eq!(berta.with("x-user-id", &berta_id).get("/api/v1/auth/me").await.0, 200);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn admin_token_works_only_where_one_is_configured() {
+    each(|world| async move {
+        let (status, _) = Client::new(&world).with("authorization", "admin test").get("/api/v1/users").await;
+        assert_eq!(status, 401);
+    })
+    .await;
+    each_with(
+        |config| config.admin_token = Some("let-me-in-please".to_owned().into()),
+        |world| async move {
+            let client = Client::new(&world);
+            assert_eq!(client.with("authorization", "admin let-me-in-please").get("/api/v1/users").await.0, 200);
+            let (status, body) = client.with("authorization", "admin wrong").get("/api/v1/users").await;
+            assert_eq!((status, &body["error"]), (403, &json!("Invalid admin token")));
+            assert!(world.trail().await.contains(&"auth.admin_token_refused denied".to_owned()));
+            assert_eq!(client.with("authorization", "admin ").get("/api/v1/users").await.0, 401);
+            assert_eq!(client.with("authorization", "Basic YTpi").get("/api/v1/users").await.0, 401);
+            // It has no account.
+            assert_eq!(client.with("authorization", "admin let-me-in-please").get("/api/v1/auth/me").await.0, 403);
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn set_up_over_rest() {
+    portico_platform::testing::each_database(|test| async move {
+        let identity = portico_identity::Identity::new(test.platform.clone());
+        let token = identity.issue_setup_token().await.unwrap().unwrap();
+        let (router, _) = rest::router(identity.clone()).split_for_parts();
+        let client = Client { app: browser::session_layer(router, identity), headers: Vec::new() };
+        let body = json!({ "token": token, "organization_name": "House", "username": "anna",
+            "email": "anna@example.org", "password": PASSWORD });
+        let (status, answer) = client.post("/api/v1/setup", body.clone()).await;
+        assert_eq!((status, &answer["user"]["role"]), (201, &json!("admin")), "{answer}");
+        assert_eq!(client.post("/api/v1/setup", body).await.0, 403);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn sessions_password_and_trail_over_rest() {
+    each(|world| async move {
+        let client = Client::signed_in(&world, "admin").await;
+        let other = world.sign_in("admin").await;
+        assert_eq!(client.get("/api/v1/sessions").await.1["sessions"].as_array().unwrap().len(), 3);
+        assert_eq!(client.send("DELETE", &format!("/api/v1/sessions/{}", other.session_id), None).await.0, 200);
+        assert_eq!(client.send("DELETE", "/api/v1/sessions/nonsense", None).await.0, 404);
+        let change = json!({ "current_password": PASSWORD, "new_password": OTHER_PASSWORD });
+        assert_eq!(client.post("/api/v1/account/password", change).await.0, 200);
+        let (status, body) = client.get("/api/v1/audit?action=auth.&limit=2").await;
+        assert_eq!((status, body["records"].as_array().unwrap().len()), (200, 2), "{body}");
+        assert_eq!(client.get("/api/v1/audit?outcome=nonsense").await.0, 400);
+        assert_eq!(client.get("/api/v1/audit?from=2026-11-21T02:00:00Z").await.0, 200);
+        let response = client.raw("GET", "/api/v1/audit/export", None).await;
+        assert_eq!(response.headers()[header::CONTENT_TYPE], "text/csv; charset=utf-8");
+        let csv = String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap();
+        assert!(csv.lines().nth(1).unwrap().contains("audit.exported"), "{csv}");
+        assert!(csv.contains("auth.password_changed") && !csv.contains(OTHER_PASSWORD));
+    })
+    .await;
+}
+
+/// What each kind of caller gets; a route that is not listed here fails the test.
+#[tokio::test]
+async fn every_route_refuses_whom_it_should() {
+    // anonymous, user, manager, administrator of another organisation, administrator
+    const MATRIX: [(&str, &str, [u16; 5]); 20] = [
+        ("POST", "/api/v1/setup", [400; 5]),
+        ("POST", "/api/v1/auth/login", [400; 5]),
+        ("POST", "/api/v1/auth/refresh", [400; 5]),
+        ("POST", "/api/v1/auth/register", [400; 5]),
+        ("GET", "/api/v1/auth/me", [401, 200, 200, 200, 200]),
+        ("GET", "/api/v1/sessions", [401, 200, 200, 200, 200]),
+        ("DELETE", "/api/v1/sessions/{id}", [401, 404, 404, 404, 404]),
+        ("POST", "/api/v1/account/password", [401, 400, 400, 400, 400]),
+        ("GET", "/api/v1/users", [401, 403, 403, 200, 200]),
+        ("POST", "/api/v1/users", [401, 400, 400, 400, 400]),
+        ("GET", "/api/v1/users/{id}", [401, 403, 403, 404, 200]),
+        ("PUT", "/api/v1/users/{id}", [401, 403, 403, 404, 200]),
+        ("PATCH", "/api/v1/users/{id}", [401, 403, 403, 404, 200]),
+        ("GET", "/api/v1/users/{id}/sessions", [401, 403, 403, 404, 200]),
+        ("PATCH", "/api/v1/users/{id}/deactivate", [401, 403, 403, 404, 200]),
+        ("PATCH", "/api/v1/users/{id}/activate", [401, 403, 403, 404, 200]),
+        ("DELETE", "/api/v1/users/{id}", [401, 403, 403, 404, 200]),
+        ("GET", "/api/v1/audit", [401, 403, 403, 200, 200]),
+        ("GET", "/api/v1/audit/export", [401, 403, 403, 200, 200]),
+        ("POST", "/api/v1/auth/logout", [200; 5]),
+    ];
+    each(|world| async move {
+        let (_, openapi) = rest::router(world.identity.clone()).split_for_parts();
+        let mut routes: Vec<_> = rest::routes(&openapi);
+        let mut listed: Vec<_> = MATRIX.iter().map(|(m, p, _)| ((*m).to_owned(), (*p).to_owned())).collect();
+        routes.sort();
+        listed.sort();
+        assert_eq!(routes, listed);
+
+        let victim = world.user("victim", Role::User).await.id.to_string();
+        world.user("user", Role::User).await;
+        world.user("manager", Role::Manager).await;
+        world.stranger().await;
+        let callers = [
+            Client::new(&world),
+            Client::signed_in(&world, "user").await,
+            Client::signed_in(&world, "manager").await,
+            Client::signed_in(&world, "stranger").await,
+            Client::signed_in(&world, "admin").await,
+        ];
+        for (method, path, expected) in MATRIX {
+            let path = path.replace("{id}", &victim);
+            let body = match (method, path.as_str()) {
+                ("PUT" | "PATCH", path) if path.ends_with(&victim) => Some(json!({ "username": "victim" })),
+                ("POST", path) if !path.ends_with("logout") => Some(json!({ "nonsense": true })),
+                _ => None,
+            };
+            for (caller, expected) in callers.iter().zip(expected) {
+                let (status, answer) = caller.send(method, &path, body.clone()).await;
+                assert_eq!(status, expected, "{method} {path}: {answer}");
+            }
+        }
+    })
+    .await;
+}
