@@ -1,0 +1,87 @@
+// Every page at a phone's and a desktop's width, in light and dark: no accessibility violation, nothing wider than the
+// screen, and a screenshot in screenshots/ to look at.
+
+import AxeBuilder from "@axe-core/playwright";
+import type { Page } from "@playwright/test";
+import { dayOfValues, registerByApi, send, type Registered } from "../support/devices";
+import { expect, expectLive, test } from "../support/test";
+
+const SCREENS = [
+  { name: "phone", viewport: { width: 390, height: 844 } },
+  { name: "desktop", viewport: { width: 1280, height: 800 } },
+] as const;
+const SCHEMES = ["light", "dark"] as const;
+
+interface Shot {
+  name: string;
+  path: (devices: Registered[]) => string;
+  signedIn?: boolean;
+  prepare?: (page: Page) => Promise<void>;
+}
+
+const SHOTS: Shot[] = [
+  { name: "login", path: () => "/login", signedIn: false },
+  { name: "overview", path: () => "/" },
+  { name: "devices", path: () => "/devices" },
+  { name: "devices-none-match", path: () => "/devices?search=nothing-like-this" },
+  { name: "register", path: () => "/devices/new" },
+  {
+    name: "device",
+    path: ([device]) => `/devices/${device.id}?key=temperature&range=24h`,
+    prepare: (page) => expect(page.locator(".chart canvas")).toBeVisible(),
+  },
+  { name: "device-edit", path: ([device]) => `/devices/${device.id}`, prepare: (page) => page.getByText("Edit", { exact: true }).click() },
+  { name: "device-new", path: (devices) => `/devices/${devices.at(-1)!.id}` },
+  { name: "users", path: () => "/users" },
+  { name: "account", path: () => "/account" },
+  { name: "audit", path: () => "/audit" },
+  { name: "not-found", path: () => "/no/such/page" },
+];
+
+const BUILDING = [
+  ["Lobby thermometer", "thermometer", "Ground floor, lobby"],
+  ["Server room", "thermometer", "Basement 1, room 014"],
+  ["Meeting room Aurora", "air_quality", "2nd floor, north"],
+  ["Canteen", "air_quality", "Ground floor, east"],
+  ["Roof weather station with a rather long name", "weather_station", "Roof, south-west corner"],
+  ["Not yet installed", "thermometer", ""],
+];
+
+test.describe("pages", () => {
+  const devices: Registered[] = [];
+
+  test.beforeAll(async ({ house, playwright }) => {
+    const { url } = house.portico;
+    const admin = await playwright.request.newContext({ storageState: house.state });
+    for (const [name, device_type, location] of BUILDING)
+      devices.push(await registerByApi(admin, url, { name, device_type, location, heartbeat_interval_s: 600 }));
+    for (const device of devices.slice(0, -1)) await send(admin, url, device, dayOfValues());
+    await admin.dispose();
+  });
+
+  for (const { name: screen, viewport } of SCREENS)
+    for (const colorScheme of SCHEMES)
+      for (const shot of SHOTS)
+        test(`${shot.name}, ${screen}, ${colorScheme}`, async ({ openContext, house, complaints }) => {
+          complaints.expected.push(/status of 404/);
+          const context = await openContext({
+            baseURL: house.portico.url,
+            storageState: shot.signedIn === false ? undefined : house.state,
+            viewport,
+            colorScheme,
+            reducedMotion: "reduce",
+          });
+          const page = await context.newPage();
+          await page.goto(shot.path(devices));
+          await page.waitForLoadState("networkidle");
+          if (await page.locator(".live-light").count()) await expectLive(page);
+          await shot.prepare?.(page);
+
+          await page.screenshot({ path: `screenshots/${shot.name}-${screen}-${colorScheme}.png`, fullPage: true });
+          const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+          expect(overflow, "pixels wider than the screen").toBeLessThanOrEqual(0);
+          const { violations } = await new AxeBuilder({ page }).analyze();
+          const found = violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => `${node.html.slice(0, 120)} ${node.any[0]?.message ?? ""}`).join(" | ")}`);
+          expect(found).toEqual([]);
+        });
+});
