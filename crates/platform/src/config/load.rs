@@ -155,7 +155,9 @@ fn contradictions(config: &Config) -> Vec<String> {
         .as_ref()
         .is_none_or(|url| (url.starts_with("http://") || url.starts_with("https://")) && !url.ends_with('/'));
     check(url_is_web, "public_url: http:// or https:// without a slash at the end expected");
-    mistakes.extend(config.mqtt.problems().into_iter().map(|error| format!("{}: {}", error.field, error.message)));
+    mistakes.extend(config.mqtt_external().err().map(|message| format!("mqtt_url: {message}")));
+    let parts = config.mqtt.problems().into_iter().chain(config.http.problems());
+    mistakes.extend(parts.map(|error| format!("{}: {}", error.field, error.message)));
     mistakes
 }
 

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::http::HttpConfig;
 use crate::logging::LogFormat;
 use crate::mqtt::MqttConfig;
+use crate::mqtt::config::ExternalBroker;
 
 pub use keys::{KEYS, Key, reference};
 pub use load::{ConfigError, Sources, load};
@@ -172,6 +173,14 @@ impl Config {
             || format!("sqlite://{}", self.data_dir.join("portico.db").display()),
             |url| url.expose_secret().to_owned(),
         )
+    }
+
+    /// The external broker, when one is configured.
+    ///
+    /// # Errors
+    /// What is wrong with its address, without the password.
+    pub fn mqtt_external(&self) -> Result<Option<ExternalBroker>, String> {
+        self.mqtt_url.as_ref().map(ExternalBroker::parse).transpose()
     }
 
     /// Where browsers find this server: as configured, else from the listening address.

@@ -1,31 +1,46 @@
 //! Security headers on every answer.
 
+use axum::Extension;
 use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::Response;
 
+use super::scope::Scope;
+
 /// For everything that is no page: pages bring their own, with a nonce for the script that starts the app.
 const CSP_DEFAULT: &str = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
-/// The API's documentation is a script from here that styles its elements itself.
-const CSP_DOCS: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'";
+/// A page that brings no policy of its own may use files of this server, and nothing inline.
+const CSP_PAGE: &str = "default-src 'self'; img-src 'self' data:; object-src 'none'; frame-ancestors 'none'; \
+                        base-uri 'none'; form-action 'self'";
 
-pub(super) async fn secure(tls: bool, request: Request, next: Next) -> Response {
-    let docs = request.uri().path().starts_with("/docs");
+pub(super) async fn secure(
+    hsts_s: u64,
+    Extension(scope): Extension<Scope>,
+    request: Request,
+    next: Next,
+) -> Response {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
-    let mut set = |name: HeaderName, value: &'static str| {
-        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    let is_page = headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+    let mut set = |name: HeaderName, value: HeaderValue| {
+        headers.entry(name).or_insert(value);
     };
-    set(header::CONTENT_SECURITY_POLICY, if docs { CSP_DOCS } else { CSP_DEFAULT });
-    set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
-    set(header::X_FRAME_OPTIONS, "DENY");
-    set(header::REFERRER_POLICY, "strict-origin-when-cross-origin");
-    set(HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
-    set(HeaderName::from_static("cross-origin-resource-policy"), "same-origin");
-    set(HeaderName::from_static("permissions-policy"), "camera=(), microphone=(), geolocation=(), payment=(), usb=()");
-    if tls {
-        set(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000");
+    let constant = HeaderValue::from_static;
+    set(header::CONTENT_SECURITY_POLICY, constant(if is_page { CSP_PAGE } else { CSP_DEFAULT }));
+    set(header::X_CONTENT_TYPE_OPTIONS, constant("nosniff"));
+    set(header::X_FRAME_OPTIONS, constant("DENY"));
+    // Not `no-referrer`: with it browsers send `Origin: null` with a form, and the form would look like another site's.
+    set(header::REFERRER_POLICY, constant("same-origin"));
+    set(HeaderName::from_static("cross-origin-opener-policy"), constant("same-origin"));
+    set(HeaderName::from_static("cross-origin-resource-policy"), constant("same-origin"));
+    let permissions = "camera=(), microphone=(), geolocation=(), payment=(), usb=()";
+    set(HeaderName::from_static("permissions-policy"), constant(permissions));
+    if scope.is_https()
+        && hsts_s > 0
+        && let Ok(value) = HeaderValue::from_str(&format!("max-age={hsts_s}"))
+    {
+        set(header::STRICT_TRANSPORT_SECURITY, value);
     }
     response
 }

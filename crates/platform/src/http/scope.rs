@@ -3,39 +3,45 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use axum::extract::{ConnectInfo, FromRequestParts};
-use axum::http::request::Parts;
-use axum::http::{Extensions, HeaderMap};
+use axum::extract::{ConnectInfo, Request};
+use axum::http::{Extensions, HeaderMap, HeaderValue};
+use axum::middleware::Next;
+use axum::response::Response;
 use uuid::Uuid;
 
 use super::config::HttpConfig;
-use super::limit::Allowance;
+use super::rate_limit::{Allowance, RateLimits};
+use crate::actor::Actor;
+use crate::error::Result;
 
 tokio::task_local! {
-    pub(super) static SCOPE: Scope;
+    static SCOPE: Scope;
 }
+
+/// The client's network address; in every request's extensions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ClientAddress(pub IpAddr);
 
 /// The header that carries the id of a request, both ways.
 pub const REQUEST_ID: &str = "x-request-id";
 /// Longest id taken over from a caller.
 const MAX_REQUEST_ID: usize = 64;
 
-/// A request, as the log, the audit trail and the limits see it; cheap to clone. An extractor.
-#[derive(Debug, Clone)]
+/// A request, as the log, the audit trail and the limits see it; cheap to clone; in every request's extensions.
+#[derive(Clone)]
 pub struct Scope(Arc<Inner>);
 
-#[derive(Debug)]
 struct Inner {
     request_id: String,
     address: IpAddr,
     is_https: bool,
-    route: OnceLock<Arc<str>>,
+    limits: RateLimits,
     actor: OnceLock<String>,
     allowance: Mutex<Option<Allowance>>,
 }
 
 impl Scope {
-    pub(super) fn of(headers: &HeaderMap, extensions: &Extensions, config: &HttpConfig) -> Self {
+    fn of(headers: &HeaderMap, extensions: &Extensions, config: &HttpConfig, limits: RateLimits) -> Self {
         // Without a peer (a test that calls the router directly) nobody is believed and all count as one.
         let peer = extensions
             .get::<ConnectInfo<SocketAddr>>()
@@ -46,7 +52,7 @@ impl Scope {
             request_id: request_id(headers),
             address: if is_proxied { forwarded_for(headers, config).unwrap_or(peer) } else { peer },
             is_https: config.tls_cert.is_some() || (is_proxied && forwarded_proto == Some("https")),
-            route: OnceLock::new(),
+            limits,
             actor: OnceLock::new(),
             allowance: Mutex::new(None),
         }))
@@ -68,18 +74,6 @@ impl Scope {
     #[must_use]
     pub fn is_https(&self) -> bool {
         self.0.is_https
-    }
-
-    pub(super) fn set_route(&self, route: &str) {
-        let _ = self.0.route.set(Arc::from(route));
-    }
-
-    pub(super) fn route(&self) -> Option<Arc<str>> {
-        self.0.route.get().cloned()
-    }
-
-    pub(super) fn set_actor(&self, label: String) {
-        let _ = self.0.actor.set(label);
     }
 
     pub(super) fn actor(&self) -> Option<&str> {
@@ -105,16 +99,30 @@ impl Scope {
     }
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Scope {
-    type Rejection = crate::Error;
-
-    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
-        parts
-            .extensions
-            .get::<Self>()
-            .cloned()
-            .ok_or_else(|| crate::Error::internal("the router is not wrapped by platform::http::wrap"))
+/// To be called once the caller is known: counts the request against the user or device, and names him in the log.
+///
+/// # Errors
+/// Rate limited, when he has used up his limit.
+pub fn admit(actor: &Actor) -> Result<()> {
+    let Some(scope) = Scope::current() else { return Ok(()) };
+    if scope.0.actor.set(actor.label()).is_err() {
+        // The second extractor of the same request.
+        return Ok(());
     }
+    scope.0.limits.check_actor(actor, &scope)
+}
+
+/// Around everything: the request gets its scope, the answer its id.
+pub(super) async fn attach(config: Arc<HttpConfig>, limits: RateLimits, mut request: Request, next: Next) -> Response {
+    let scope = Scope::of(request.headers(), request.extensions(), &config, limits);
+    let extensions = request.extensions_mut();
+    extensions.insert(ClientAddress(scope.address()));
+    extensions.insert(scope.clone());
+    let mut response = SCOPE.scope(scope.clone(), next.run(request)).await;
+    if let Ok(id) = HeaderValue::from_str(scope.request_id()) {
+        response.headers_mut().insert(REQUEST_ID, id);
+    }
+    response
 }
 
 /// The id of the request that this task answers; empty outside of one.
@@ -171,7 +179,7 @@ mod tests {
         }
         let mut extensions = Extensions::new();
         extensions.insert(ConnectInfo(SocketAddr::new(peer.parse().unwrap(), 1)));
-        Scope::of(&map, &extensions, &config)
+        Scope::of(&map, &extensions, &config, RateLimits::new(&config.rate_limits))
     }
 
     #[test]

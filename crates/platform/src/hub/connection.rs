@@ -31,7 +31,8 @@ pub struct Snapshot {
     pub topic: Arc<str>,
     pub seq: u64,
     pub data: Value,
-    slot: SlotId,
+    /// For [`Connection::release`].
+    pub slot: SlotId,
 }
 
 impl Connection {
@@ -44,7 +45,7 @@ impl Connection {
         &self.mailbox
     }
 
-    /// Begins to follow a topic, or begins anew. Events are held back until [`Connection::release`] is called with the
+    /// Begins to follow a topic, or begins anew; one at a time per topic. Events are held back until [`Connection::release`] is called with the
     /// snapshot. The position is taken before the state is read, so an event in between comes again after the
     /// snapshot; events carry whole state, so that does no harm.
     ///
@@ -84,15 +85,9 @@ impl Connection {
         }
     }
 
-    /// Whether the snapshot is still wanted: the topic was neither left nor begun anew meanwhile.
-    #[must_use]
-    pub fn wants(&self, snapshot: &Snapshot) -> bool {
-        self.mailbox.has(snapshot.slot)
-    }
-
     /// The snapshot has been sent: what happened since may follow.
-    pub fn release(&self, snapshot: &Snapshot) {
-        self.mailbox.release(snapshot.slot);
+    pub fn release(&self, slot: SlotId) {
+        self.mailbox.release(slot);
     }
 
     /// Ends following a topic; nothing of it comes any more.

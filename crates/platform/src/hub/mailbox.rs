@@ -20,7 +20,7 @@ const LATEST_FRAMES: usize = 16;
 const LATEST_BYTES: usize = 2 * 1024 * 1024;
 
 /// A subscription within one connection; never used again.
-pub(super) type SlotId = u64;
+pub type SlotId = u64;
 
 /// One event as it goes out.
 #[derive(Debug, Clone)]
@@ -96,20 +96,14 @@ impl Mailbox {
         lock(&self.state).slots.insert(slot, slot_state);
     }
 
-    /// The snapshot is out; what waited may follow. False when the subscription has ended.
-    pub(super) fn release(&self, slot: SlotId) -> bool {
+    /// The snapshot is out; what waited may follow.
+    pub(super) fn release(&self, slot: SlotId) {
         let mut state = lock(&self.state);
-        let Some(entry) = state.slots.get_mut(&slot) else { return false };
+        let Some(entry) = state.slots.get_mut(&slot) else { return };
         entry.held = false;
         if entry.broken || !entry.waiting.is_empty() {
             self.make_ready(&mut state, slot);
         }
-        true
-    }
-
-    /// Whether the subscription is still wanted.
-    pub(super) fn has(&self, slot: SlotId) -> bool {
-        lock(&self.state).slots.contains_key(&slot)
     }
 
     /// Ends a subscription; what waited for it is dropped.

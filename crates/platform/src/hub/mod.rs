@@ -21,13 +21,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use connection::{Connection, Snapshot};
-pub use mailbox::{CloseReason, Mailbox, Outgoing};
+pub use mailbox::{CloseReason, Mailbox, Outgoing, SlotId};
 pub use relay::{Relay, RelayQueue, Relayed, relay_queue};
 
 use crate::BoxFuture;
 use crate::actor::Actor;
 use crate::error::{Error, Result};
-use mailbox::{Frame, SlotId};
+use mailbox::Frame;
 
 /// An audience and what it follows: `ORG/devices`, `ORG/devices/owner/USER`, `ORG/device/ID`, …
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

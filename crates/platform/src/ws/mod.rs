@@ -1,46 +1,107 @@
 //! `/ws`: the one websocket of a tab. Subscribe to topics, get a snapshot of each and then its events
 //! (`docs/asyncapi.yaml`).
 
+mod pace;
+mod session;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
+use axum::extract::ws::WebSocketUpgrade;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
-use futures::{SinkExt, StreamExt};
-use portico_model::live::{ClientMessage, ServerMessage};
-use serde_json::Value;
-use tokio::time::{Instant, timeout};
-use tokio_util::sync::CancellationToken;
+use portico_model::FieldError;
+use serde::{Deserialize, Serialize};
 
-use crate::BoxFuture;
 use crate::actor::Actor;
 use crate::error::{Error, Result};
-use crate::hub::{CloseReason, Connection, Hub, Outgoing};
-
-/// Topics that one connection may follow.
-pub const MAX_TOPICS: usize = 200;
-/// Connections that one person may have: a tab each, and some to spare.
-pub const MAX_CONNECTIONS_PER_USER: usize = 50;
-const MAX_MESSAGE_BYTES: usize = 64 * 1024;
-/// A client that sends more in ten seconds is closed.
-const MAX_MESSAGES_PER_10_S: u32 = 400;
-const PING_EVERY: Duration = Duration::from_secs(20);
-const SILENCE_ALLOWED: Duration = Duration::from_secs(45);
-/// Frames written before the socket is flushed.
-const MAX_FRAMES_PER_FLUSH: usize = 256;
-const SEND_TIMEOUT: Duration = Duration::from_secs(10);
-/// How often a connection asks whether its session is still good, in case another server ended it.
-const RECHECK_EVERY: Duration = Duration::from_secs(60);
+use crate::{BoxFuture, Platform};
+use session::Session;
 
 /// Going away: the server stops; come back in a moment.
-const CLOSE_GOING_AWAY: u16 = 1001;
-/// The session ended: sign in again.
-const CLOSE_SIGNED_OUT: u16 = 4401;
+pub const CLOSE_GOING_AWAY: u16 = 1001;
 /// A limit was passed.
-const CLOSE_POLICY: u16 = 1008;
+pub const CLOSE_POLICY: u16 = 1008;
+/// A message was larger than allowed.
+pub const CLOSE_TOO_BIG: u16 = 1009;
+/// The session ended: sign in again.
+pub const CLOSE_SIGNED_OUT: u16 = 4401;
 
-/// Asks again whether this actor may still be connected.
+/// Limits of the live connections.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LiveConfig {
+    /// Topics that one connection may follow.
+    pub topics_per_connection: usize,
+    /// Connections that one user may have on this server: a tab each, and some to spare.
+    pub connections_per_user: usize,
+    /// Largest message of a client.
+    pub message_limit_bytes: usize,
+    /// Messages and topics that a connection may send a second; one that sends more is read more slowly.
+    pub messages_per_s: u32,
+    /// Between two pings.
+    pub ping_ms: u64,
+    /// A client unheard for so long is closed.
+    pub silence_ms: u64,
+    /// A client that takes nothing for so long is closed.
+    pub send_timeout_ms: u64,
+    /// Between two checks that the session is still good, should another server have ended it.
+    pub recheck_ms: u64,
+}
+
+impl Default for LiveConfig {
+    fn default() -> Self {
+        Self {
+            topics_per_connection: 200,
+            connections_per_user: 50,
+            message_limit_bytes: 64 * 1024,
+            messages_per_s: 40,
+            ping_ms: 20_000,
+            silence_ms: 45_000,
+            send_timeout_ms: 10_000,
+            recheck_ms: 60_000,
+        }
+    }
+}
+
+impl LiveConfig {
+    /// What is wrong with these settings, each with its key.
+    #[must_use]
+    pub fn problems(&self) -> Vec<FieldError> {
+        let mut problems = Vec::new();
+        let mut check = |sound: bool, key: &str, message: &str| {
+            if !sound {
+                problems.push(FieldError::new(key, message));
+            }
+        };
+        check(self.messages_per_s >= 1, "http.live.messages_per_s", "at least 1 expected");
+        check(self.message_limit_bytes >= 1024, "http.live.message_limit_bytes", "at least 1024 expected");
+        check(self.ping_ms >= 10, "http.live.ping_ms", "at least 10 expected");
+        check(self.silence_ms > self.ping_ms, "http.live.silence_ms", "more than http.live.ping_ms expected");
+        check(self.send_timeout_ms >= 10, "http.live.send_timeout_ms", "at least 10 expected");
+        check(self.recheck_ms >= 10, "http.live.recheck_ms", "at least 10 expected");
+        problems
+    }
+
+    const fn ping_every(&self) -> Duration {
+        Duration::from_millis(self.ping_ms)
+    }
+
+    const fn silence(&self) -> Duration {
+        Duration::from_millis(self.silence_ms)
+    }
+
+    const fn send_timeout(&self) -> Duration {
+        Duration::from_millis(self.send_timeout_ms)
+    }
+
+    const fn recheck_every(&self) -> Duration {
+        Duration::from_millis(self.recheck_ms)
+    }
+}
+
+/// Asks again whether this actor may still be connected. True too when that cannot be told at the moment: a database
+/// that is away ends nobody's session.
 pub type Recheck = Arc<dyn Fn(Actor) -> BoxFuture<'static, bool> + Send + Sync>;
 
 /// Whether a page of this origin may open the socket: one of this host, or one allowed by configuration. A request
@@ -50,13 +111,14 @@ pub type Recheck = Arc<dyn Fn(Actor) -> BoxFuture<'static, bool> + Send + Sync>;
 /// Forbidden, for any other origin.
 pub fn check_origin(headers: &HeaderMap, allowed: &[String]) -> Result<()> {
     let text = |name| headers.get(name).and_then(|value: &axum::http::HeaderValue| value.to_str().ok());
-    let Some(origin) = text(header::ORIGIN) else {
+    if !headers.contains_key(header::ORIGIN) {
         return if headers.contains_key(header::AUTHORIZATION) {
             Ok(())
         } else {
             Err(Error::forbidden("origin_missing", "A websocket without Origin needs an Authorization header."))
         };
-    };
+    }
+    let origin = text(header::ORIGIN).unwrap_or_default();
     let same_host = origin
         .split_once("://")
         .is_some_and(|(_, authority)| text(header::HOST).is_some_and(|host| host.eq_ignore_ascii_case(authority)));
@@ -67,176 +129,27 @@ pub fn check_origin(headers: &HeaderMap, allowed: &[String]) -> Result<()> {
     }
 }
 
-/// Answers the upgrade and serves the socket until it ends.
-pub fn serve(
-    upgrade: WebSocketUpgrade,
-    hub: Hub,
-    actor: Actor,
-    recheck: Recheck,
-    shutdown: CancellationToken,
-) -> Response {
-    let connection = match hub.connect(&actor, MAX_CONNECTIONS_PER_USER) {
+/// Answers the upgrade and serves the socket until it ends, at the latest when the platform's tasks are shut down. The
+/// caller has checked the origin ([`check_origin`]) and who it is.
+pub fn serve(upgrade: WebSocketUpgrade, platform: &Platform, actor: Actor, recheck: Recheck) -> Response {
+    let config = platform.config.http.live.clone();
+    let connection = match platform.hub.connect(&actor, config.connections_per_user) {
         Ok(connection) => connection,
         Err(error) => return error.into_response(),
     };
+    let tasks = platform.tasks.clone();
     upgrade
-        .max_message_size(MAX_MESSAGE_BYTES)
-        .max_frame_size(MAX_MESSAGE_BYTES)
+        .max_message_size(config.message_limit_bytes)
+        .max_frame_size(config.message_limit_bytes)
+        // Read buffers of 128 KiB each would be most of the memory of a thousand quiet tabs.
+        .read_buffer_size(4 * 1024)
+        .write_buffer_size(32 * 1024)
         .on_upgrade(move |socket| async move {
-            let session = Session { connection, actor, recheck, socket, heard: Instant::now(), messages: 0 };
-            session.run(shutdown).await;
+            let shutdown = tasks.token();
+            // In the registry of tasks, so that the shutdown waits for the close frames.
+            tasks.spawn_once(Session::new(socket, connection, actor, recheck, config).run(shutdown));
         })
         .into_response()
-}
-
-struct Session {
-    connection: Connection,
-    actor: Actor,
-    recheck: Recheck,
-    socket: WebSocket,
-    heard: Instant,
-    messages: u32,
-}
-
-/// Why a connection ends; `None` when the other side is gone anyway.
-type Ended = Option<(u16, &'static str)>;
-
-impl Session {
-    async fn run(mut self, shutdown: CancellationToken) {
-        let ended = self.converse(&shutdown).await;
-        if let Some((code, reason)) = ended {
-            let frame = CloseFrame { code, reason: Utf8Bytes::from_static(reason) };
-            let _ = timeout(SEND_TIMEOUT, self.socket.send(Message::Close(Some(frame)))).await;
-        }
-    }
-
-    async fn converse(&mut self, shutdown: &CancellationToken) -> Ended {
-        let mut waiting = Vec::new();
-        let mut ping = tokio::time::interval_at(Instant::now() + PING_EVERY, PING_EVERY);
-        let mut recheck = tokio::time::interval_at(Instant::now() + RECHECK_EVERY, RECHECK_EVERY);
-        let mut window = tokio::time::interval(Duration::from_secs(10));
-        loop {
-            tokio::select! {
-                () = shutdown.cancelled() => return Some((CLOSE_GOING_AWAY, "the server is restarting")),
-                taken = self.connection.mailbox().take(&mut waiting, MAX_FRAMES_PER_FLUSH) => match taken {
-                    Ok(()) => {
-                        if let Err(ended) = self.send_all(std::mem::take(&mut waiting)).await {
-                            return ended;
-                        }
-                    }
-                    Err(CloseReason::SessionEnded) => return Some((CLOSE_SIGNED_OUT, "the session has ended")),
-                },
-                message = self.socket.next() => match message {
-                    Some(Ok(message)) => {
-                        self.heard = Instant::now();
-                        if let Err(ended) = self.receive(message).await {
-                            return ended;
-                        }
-                    }
-                    Some(Err(_)) | None => return None,
-                },
-                _ = ping.tick() => {
-                    if self.heard.elapsed() > SILENCE_ALLOWED {
-                        return Some((CLOSE_POLICY, "nothing was heard"));
-                    }
-                    if let Err(ended) = self.send(Message::Ping(bytes::Bytes::new())).await {
-                        return ended;
-                    }
-                },
-                _ = recheck.tick() => {
-                    if !(self.recheck)(self.actor.clone()).await {
-                        return Some((CLOSE_SIGNED_OUT, "the session has ended"));
-                    }
-                },
-                _ = window.tick() => self.messages = 0,
-            }
-        }
-    }
-
-    async fn receive(&mut self, message: Message) -> Result<(), Ended> {
-        self.messages += 1;
-        if self.messages > MAX_MESSAGES_PER_10_S {
-            return Err(Some((CLOSE_POLICY, "too many messages")));
-        }
-        let text = match message {
-            Message::Text(text) => text,
-            Message::Binary(_) => return self.refuse(None, "not_text", "Send JSON in text frames.").await,
-            Message::Close(_) => return Err(None),
-            Message::Ping(_) | Message::Pong(_) => return Ok(()),
-        };
-        match serde_json::from_str(&text) {
-            Ok(ClientMessage::Subscribe { topics }) => {
-                for topic in topics {
-                    self.subscribe(topic).await?;
-                }
-                Ok(())
-            }
-            Ok(ClientMessage::Unsubscribe { topics }) => {
-                topics.iter().for_each(|topic| self.connection.unsubscribe(topic));
-                Ok(())
-            }
-            Ok(ClientMessage::Ping) => self.reply(&ServerMessage::Pong).await,
-            Err(_) => self.refuse(None, "bad_message", "This is no message of the live protocol.").await,
-        }
-    }
-
-    async fn subscribe(&mut self, topic: String) -> Result<(), Ended> {
-        if !self.connection.follows(&topic) && self.connection.topic_count() >= MAX_TOPICS {
-            return self.refuse(Some(topic), "too_many_topics", "Too many topics on one connection.").await;
-        }
-        match self.connection.subscribe(&self.actor, &topic).await {
-            Ok(mut snapshot) => {
-                let data = std::mem::take(&mut snapshot.data);
-                self.reply(&ServerMessage::Snapshot { topic, seq: snapshot.seq, data }).await?;
-                self.connection.release(&snapshot);
-                Ok(())
-            }
-            Err(error) => self.refuse(Some(topic), error.code(), error.message()).await,
-        }
-    }
-
-    async fn refuse(&mut self, topic: Option<String>, code: &str, message: &str) -> Result<(), Ended> {
-        self.reply(&ServerMessage::Error { topic, code: code.to_owned(), message: message.to_owned() }).await
-    }
-
-    async fn reply(&mut self, message: &ServerMessage<Value>) -> Result<(), Ended> {
-        match text_of(message) {
-            Some(text) => self.send(Message::Text(text)).await,
-            None => Ok(()),
-        }
-    }
-
-    async fn send(&mut self, message: Message) -> Result<(), Ended> {
-        // A send that takes so long means a client that no longer reads; nothing polite would reach it.
-        timeout(SEND_TIMEOUT, self.socket.send(message)).await.map_err(|_| None)?.map_err(|_| None)
-    }
-
-    /// Writes all that waits with one flush at the end: frames share system calls.
-    async fn send_all(&mut self, waiting: Vec<Outgoing>) -> Result<(), Ended> {
-        let write = async {
-            for outgoing in waiting {
-                let text = match outgoing {
-                    Outgoing::Frame(text) => Some(text),
-                    Outgoing::Lagged { topic, dropped, seq } => {
-                        text_of(&ServerMessage::<Value>::Lagged { topic: topic.to_string(), dropped, seq })
-                    }
-                    Outgoing::Resync { topic } => text_of(&ServerMessage::<Value>::Resync { topic: topic.to_string() }),
-                };
-                if let Some(text) = text {
-                    self.socket.feed(Message::Text(text)).await?;
-                }
-            }
-            self.socket.flush().await
-        };
-        timeout(SEND_TIMEOUT, write).await.map_err(|_| None)?.map_err(|_: axum::Error| None)
-    }
-}
-
-fn text_of(message: &ServerMessage<Value>) -> Option<Utf8Bytes> {
-    serde_json::to_string(message)
-        .inspect_err(|error| tracing::error!(%error, "live message cannot be serialised"))
-        .ok()
-        .map(Utf8Bytes::from)
 }
 
 #[cfg(test)]
@@ -253,8 +166,10 @@ mod tests {
     fn only_pages_of_this_host_or_allowed_ones_connect() {
         let same = headers(&[(header::HOST, "portico.example:3000"), (header::ORIGIN, "http://portico.example:3000")]);
         let other = headers(&[(header::HOST, "portico.example:3000"), (header::ORIGIN, "https://evil.example")]);
+        let null = headers(&[(header::HOST, "portico.example:3000"), (header::ORIGIN, "null")]);
         assert!(check_origin(&same, &[]).is_ok());
         assert!(check_origin(&other, &[]).is_err());
+        assert!(check_origin(&null, &[]).is_err());
         assert!(check_origin(&other, &["https://evil.example".to_owned()]).is_ok());
     }
 
@@ -262,5 +177,17 @@ mod tests {
     fn without_origin_a_cookie_is_not_enough() {
         assert!(check_origin(&headers(&[(header::COOKIE, "portico_access=x")]), &[]).is_err());
         assert!(check_origin(&headers(&[(header::AUTHORIZATION, "Bearer x")]), &[]).is_ok());
+    }
+
+    #[test]
+    fn unreadable_origin_is_not_an_absent_one() {
+        let mut odd = headers(&[(header::AUTHORIZATION, "Bearer x")]);
+        odd.insert(header::ORIGIN, HeaderValue::from_bytes(b"https://\xff.example").unwrap());
+        assert!(check_origin(&odd, &[]).is_err());
+    }
+
+    #[test]
+    fn defaults_are_sound() {
+        assert!(LiveConfig::default().problems().is_empty());
     }
 }
