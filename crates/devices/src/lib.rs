@@ -1,1 +1,94 @@
-//! portico devices
+//! Devices: who they are (registry, API keys), whether they are there (heartbeat, last will, deadline), and what they
+//! measure (telemetry: ingest, storage, rollups, queries).
+//!
+//! [`Devices`] holds the use cases. REST ([`rest`]), MQTT ([`mqtt`]), the websocket ([`topics`]) and the pages call it.
+//! [`Devices::start`] begins the background work: the one writer of telemetry, the sightings, the jobs.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+
+mod channel;
+mod directory;
+mod ingest;
+mod input;
+pub mod jobs;
+mod mqtt;
+mod own;
+mod presence;
+pub mod rest;
+pub mod service;
+mod store;
+mod telemetry;
+mod topics;
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use portico_model::DeviceId;
+use portico_platform::Platform;
+
+pub use directory::Known;
+pub use ingest::Outcome;
+pub use service::{DeviceCounts, DeviceQuery};
+pub use store::device::Sort;
+pub use telemetry::{AggregatedBucket, RetentionRule, TelemetryKey};
+
+/// Ends the MQTT session of a device whose key or status has changed; the server gives it.
+pub trait SessionEnder: Send + Sync {
+    fn end_session(&self, device: DeviceId);
+}
+
+/// The domain's service, cheap to clone.
+#[derive(Clone)]
+pub struct Devices(Arc<Inner>);
+
+struct Inner {
+    platform: Platform,
+    directory: directory::Directory,
+    presence: presence::Presence,
+    ingest: ingest::Ingest,
+    sessions: RwLock<Option<Arc<dyn SessionEnder>>>,
+    untimed: mqtt::UntimedClock,
+}
+
+impl Devices {
+    #[must_use]
+    pub fn new(platform: Platform) -> Self {
+        let presence = presence::Presence::new(platform.clone());
+        Self(Arc::new(Inner {
+            directory: directory::Directory::new(platform.db.clone()),
+            ingest: ingest::Ingest::new(platform.clone(), presence.clone()),
+            presence,
+            sessions: RwLock::default(),
+            untimed: mqtt::UntimedClock::default(),
+            platform,
+        }))
+    }
+
+    /// Begins the background work and offers the live topics. Call once.
+    pub fn start(&self) {
+        self.0.platform.hub.register(Arc::new(topics::DeviceTopics(self.clone())));
+        let tasks = &self.0.platform.tasks;
+        let ingest = self.0.ingest.clone();
+        tasks.spawn("telemetry writer", move |cancel| {
+            let ingest = ingest.clone();
+            async move { ingest.run(cancel).await }
+        });
+        let presence = self.0.presence.clone();
+        tasks.spawn("device sightings", move |cancel| {
+            let presence = presence.clone();
+            async move { presence.run(cancel).await }
+        });
+        jobs::spawn(self);
+    }
+
+    /// What ends MQTT sessions. Without it they last until the client goes.
+    pub fn set_session_ender(&self, ender: Arc<dyn SessionEnder>) {
+        *self.0.sessions.write().unwrap_or_else(PoisonError::into_inner) = Some(ender);
+    }
+
+    fn end_session(&self, device: DeviceId) {
+        let ender = self.0.sessions.read().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(ender) = ender {
+            ender.end_session(device);
+        }
+    }
+}

@@ -205,7 +205,8 @@ pub const MAX_STATUS_BYTES: usize = 4096;
 /// What is wrong with it.
 pub fn parse_status(bytes: &[u8]) -> Result<StatusReport, PayloadProblem> {
     if bytes.len() > MAX_STATUS_BYTES {
-        return Err(PayloadProblem::new("payload_too_large", format!("{} bytes sent, {MAX_STATUS_BYTES} allowed", bytes.len())));
+        let message = format!("{} bytes sent, {MAX_STATUS_BYTES} allowed", bytes.len());
+        return Err(PayloadProblem::new("payload_too_large", message));
     }
     match bytes.trim_ascii() {
         b"online" => return Ok(StatusReport { online: true, ..StatusReport::default() }),

@@ -98,6 +98,14 @@ impl Error {
             .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
+    /// The same mistakes of the same fields under another code and text.
+    #[must_use]
+    pub fn with_message(mut self, code: &'static str, message: impl Into<String>) -> Self {
+        self.code = code;
+        self.message = message.into();
+        self
+    }
+
     #[must_use]
     pub const fn kind(&self) -> ErrorKind {
         self.kind

@@ -1,0 +1,58 @@
+//! What a device does for itself, having proved itself with its key.
+
+use std::sync::Arc;
+
+use portico_model::devices::{Device, DeviceChange, DeviceStatus};
+use portico_model::{Timestamp, UserId};
+use portico_platform::{Actor, Principal, Result};
+
+use crate::store::{device as store, read};
+use crate::{Devices, Known};
+
+impl Devices {
+    pub(crate) fn now(&self) -> Timestamp {
+        self.0.platform.clock.now()
+    }
+
+    /// The device was heard over HTTP.
+    pub(crate) fn heard(&self, device: &Arc<Known>) {
+        self.0.presence.seen(device, self.now());
+    }
+
+    fn actor(device: &Known) -> Actor {
+        let principal = Principal::Device { id: device.id };
+        Actor { principal, ..Actor::system(device.organization) }
+    }
+
+    pub(crate) async fn get_own(&self, device: &Known) -> Result<Device> {
+        self.get(&Self::actor(device), device.id).await
+    }
+
+    /// The device's word on its place, its versions and whether it is in use. It cannot leave maintenance by itself:
+    /// it is refused there.
+    pub(crate) async fn update_own(&self, device: &Known, change: DeviceChange) -> Result<Device> {
+        self.update_as(&Self::actor(device), device.id, change, true).await
+    }
+
+    /// Numbers and booleans stored so far, by the hour rollups.
+    pub(crate) async fn count_points(&self, device: &Known) -> Result<i64> {
+        let mut tx = self.0.platform.db.read().await?;
+        read::count_of_device(&mut tx, device.organization, device.id).await
+    }
+
+    /// How many devices a person has.
+    pub(crate) async fn count_of(&self, actor: &Actor, owner: UserId, status: Option<DeviceStatus>) -> Result<i64> {
+        let mut tx = self.0.platform.db.read().await?;
+        let counts = store::counts(&mut tx, actor.organization, Some(owner)).await?;
+        let fits = |name: &str| status.is_none_or(|status| status.as_str() == name);
+        Ok(counts.iter().filter(|(status, _, _)| fits(status)).map(|(_, _, count)| count).sum())
+    }
+
+    pub(crate) async fn database_answers(&self) -> bool {
+        self.0.platform.db.ping().await.is_ok()
+    }
+
+    pub(crate) fn backend(&self) -> &'static str {
+        if self.0.platform.db.is_postgres() { "PostgreSQL" } else { "SQLite" }
+    }
+}

@@ -1,0 +1,12 @@
+//! All SQL of this domain, by table.
+
+pub mod device;
+pub mod key;
+pub mod point;
+pub mod presence;
+pub mod problem;
+pub mod read;
+pub mod retention;
+pub mod rollup;
+pub mod series;
+pub mod sweep;

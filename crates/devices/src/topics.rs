@@ -1,0 +1,77 @@
+//! The live topics of this domain: `devices`, `device:ID`, `telemetry:ID`.
+
+use portico_model::DeviceId;
+use portico_model::identity::Permission;
+use portico_platform::hub::{Channel, TopicSource};
+use portico_platform::{Actor, BoxFuture, Error, Result};
+use serde_json::{Value, json};
+
+use crate::{DeviceQuery, Devices, channel};
+
+/// Devices in the snapshot of the list; a longer list is read page by page over REST.
+const SNAPSHOT_DEVICES: i64 = 200;
+
+pub struct DeviceTopics(pub Devices);
+
+enum Topic {
+    List,
+    Device(DeviceId),
+    Telemetry(DeviceId),
+}
+
+fn parse(topic: &str) -> Option<Topic> {
+    if topic == "devices" {
+        return Some(Topic::List);
+    }
+    let (kind, id) = topic.split_once(':')?;
+    match kind {
+        "device" => id.parse().ok().map(Topic::Device),
+        "telemetry" => id.parse().ok().map(Topic::Telemetry),
+        _ => None,
+    }
+}
+
+fn unknown() -> Error {
+    Error::not_found("unknown_topic", "There is no such topic")
+}
+
+impl TopicSource for DeviceTopics {
+    fn owns(&self, topic: &str) -> bool {
+        topic == "devices" || topic.starts_with("device:") || topic.starts_with("telemetry:")
+    }
+
+    fn resolve<'a>(&'a self, actor: &'a Actor, topic: &'a str) -> BoxFuture<'a, Result<Channel>> {
+        Box::pin(async move {
+            let organization = actor.organization;
+            match parse(topic).ok_or_else(unknown)? {
+                Topic::List if actor.may(Permission::ReadAllDevices) => Ok(channel::all(organization)),
+                Topic::List => match actor.user_id() {
+                    Some(user) => Ok(channel::owned(organization, user)),
+                    None => Err(Error::forbidden("not_permitted", "A device sees no list of devices.")),
+                },
+                Topic::Device(id) => {
+                    self.0.get(actor, id).await?;
+                    Ok(channel::device(organization, id))
+                }
+                Topic::Telemetry(id) => {
+                    self.0.get(actor, id).await?;
+                    Ok(channel::telemetry(organization, id))
+                }
+            }
+        })
+    }
+
+    fn snapshot<'a>(&'a self, actor: &'a Actor, topic: &'a str) -> BoxFuture<'a, Result<Value>> {
+        Box::pin(async move {
+            match parse(topic).ok_or_else(unknown)? {
+                Topic::List => {
+                    let query = DeviceQuery { limit: Some(SNAPSHOT_DEVICES), ..DeviceQuery::default() };
+                    let page = self.0.list(actor, query).await?;
+                    Ok(json!({"devices": page.items, "next": page.next, "counts": self.0.counts(actor).await?}))
+                }
+                Topic::Device(id) => Ok(json!({"device": self.0.get(actor, id).await?})),
+                Topic::Telemetry(id) => Ok(json!({"latest": self.0.latest(actor, id).await?})),
+            }
+        })
+    }
+}
