@@ -50,7 +50,7 @@ struct Arguments {
     #[arg(long, default_value_t = 30)]
     heartbeat: u64,
     /// How much goes wrong: drop-outs, duplicates, disorder, garbage, lost connections, wrong clocks
-    #[arg(long, value_enum, default_value_t = FaultLevel::Realistic)]
+    #[arg(long, value_enum, default_value_t = FaultLevel::Occasional)]
     faults: FaultLevel,
     /// File that keeps the devices and their keys between runs
     #[arg(long, default_value = "simulator-state.json")]
@@ -66,7 +66,7 @@ struct Arguments {
 #[derive(Clone, Copy, ValueEnum)]
 enum FaultLevel {
     None,
-    Realistic,
+    Occasional,
     Heavy,
 }
 
@@ -90,7 +90,7 @@ async fn main() -> anyhow::Result<()> {
         heartbeat_interval: Duration::from_secs(arguments.heartbeat),
         faults: match arguments.faults {
             FaultLevel::None => Faults::NONE,
-            FaultLevel::Realistic => Faults::REALISTIC,
+            FaultLevel::Occasional => Faults::OCCASIONAL,
             FaultLevel::Heavy => Faults::HEAVY,
         },
         state_file: Some(arguments.state),
