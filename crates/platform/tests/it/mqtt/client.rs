@@ -7,8 +7,8 @@ use portico_model::{ErrorKind, OrganizationId};
 use portico_platform::mqtt::{ClientOptions, MqttConfig, RelayHandler, Topics};
 use tokio::sync::mpsc;
 
-use super::raw::{Connect, Raw, within};
-use super::stand::{Mode, Recorder, RunningClient, Stand, device, key_of, topic};
+use super::raw::{Connect, PUBACK, Raw, packet, within};
+use super::stand::{Mode, Recorder, RunningClient, Seen, Stand, device, key_of, topic};
 
 #[tokio::test]
 async fn message_is_not_acknowledged_before_it_is_stored_and_comes_again() {
@@ -53,6 +53,96 @@ async fn broker_gone_and_back_on_the_same_port() {
     client.stop().await;
     let client = stand.client().await;
     client.publish("x", Bytes::from_static(b"3"), 1, false).await.unwrap();
+}
+
+/// A broker that does what the test says, with its end of the client's connection.
+struct Scripted(tokio::net::TcpListener);
+
+impl Scripted {
+    async fn launch() -> (Self, RunningClient, Arc<Recorder>, Seen) {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (recorder, seen) = Recorder::new();
+        let options = ClientOptions {
+            host: "127.0.0.1".to_owned(),
+            port: listener.local_addr().unwrap().port(),
+            client_id: "portico".to_owned(),
+            credentials: None,
+            topics: Topics::default(),
+            share_group: ClientOptions::SHARE_GROUP.to_owned(),
+            relay: None,
+        };
+        let client = RunningClient::launch(options, Arc::clone(&recorder) as _);
+        (Self(listener), client, recorder, seen)
+    }
+
+    /// Accepts the client, which subscribes; the broker remembers its session.
+    async fn accept(&self) -> Raw {
+        let (stream, _) = within("the client", self.0.accept()).await.unwrap();
+        let mut raw = Raw::over(stream);
+        raw.expect(1).await;
+        raw.send(&[0x20, 2, 1, 0]).await;
+        let subscribe = raw.expect(8).await;
+        raw.send(&packet(0x90, &[subscribe.body[0], subscribe.body[1], 1, 1, 1, 1, 1])).await;
+        raw
+    }
+}
+
+#[tokio::test]
+async fn acknowledgement_for_a_lost_connection_is_not_sent_on_the_next() {
+    let (broker, client, recorder, mut seen) = Scripted::launch().await;
+    recorder.mode.send_replace(Mode::Hold);
+    let telemetry = topic(&device(), "telemetry");
+    for payload in ["first", "second"] {
+        let mut raw = broker.accept().await;
+        client.ready(true).await;
+        // The same packet id for another message.
+        raw.publish(&telemetry, payload, 1, 1).await;
+        assert_eq!(seen.attempt().await.payload.as_ref(), payload.as_bytes());
+        if payload == "first" {
+            drop(raw);
+            client.ready(false).await;
+            continue;
+        }
+        recorder.mode.send_replace(Mode::Store);
+        assert_eq!(raw.expect(PUBACK).await.body, [0, 1]);
+        raw.expect_silence().await;
+    }
+}
+
+#[tokio::test]
+async fn publication_that_was_not_acknowledged_is_reported_and_not_sent_again_by_itself() {
+    let (broker, client, ..) = Scripted::launch().await;
+    let mut raw = broker.accept().await;
+    client.ready(true).await;
+    let publishing = client.client.clone();
+    let publication = tokio::spawn(async move { publishing.publish("x", Bytes::from_static(b"1"), 1, false).await });
+    raw.expect(3).await;
+    drop(raw);
+    let error = within("the outcome", publication).await.unwrap().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    let mut raw = broker.accept().await;
+    client.ready(true).await;
+    let (published, ()) = tokio::join!(client.publish("x", Bytes::from_static(b"2"), 1, false), async {
+        let message = raw.message().await;
+        assert_eq!(message.payload, "2");
+        raw.puback(message.id).await;
+    });
+    published.unwrap();
+}
+
+#[tokio::test]
+async fn refused_subscription_is_tried_again() {
+    let (broker, client, ..) = Scripted::launch().await;
+    let (stream, _) = within("the client", broker.0.accept()).await.unwrap();
+    let mut raw = Raw::over(stream);
+    raw.expect(1).await;
+    raw.send(&[0x20, 2, 0, 0]).await;
+    let subscribe = raw.expect(8).await;
+    raw.send(&packet(0x90, &[subscribe.body[0], subscribe.body[1], 1, 1, 0x80, 1, 1])).await;
+    assert!(raw.next().await.is_none());
+    assert!(!client.is_ready());
+    let _raw = broker.accept().await;
+    client.ready(true).await;
 }
 
 #[tokio::test]
