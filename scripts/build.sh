@@ -20,6 +20,5 @@ if [ "${1:-}" = --dist ]; then
     mkdir dist
     cp "$CARGO_TARGET_DIR/release/portico" dist/portico
     cp -r "$PORTICO_SITE" dist/site
-    rm -f dist/site/.inputs
     say "dist/portico ($(du -h dist/portico | cut -f1)) and dist/site/ ($(du -sh dist/site | cut -f1))"
 fi

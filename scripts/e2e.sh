@@ -11,5 +11,6 @@ if [ -z "${PORTICO_BIN:-}" ]; then
     cargo build --quiet --package portico-server
     export PORTICO_BIN=$CARGO_TARGET_DIR/debug/portico
 fi
+export PORTICO_SITE_DIR=$PORTICO_SITE
 cd end2end
 exec npx --no-install playwright test "$@"

@@ -32,7 +32,7 @@ wasm_cargo() {
 }
 
 inputs=$(inputs_hash)
-if [ "$(cat "$PORTICO_SITE/.inputs" 2>/dev/null || true)" = "$profile $inputs" ]; then exit 0; fi
+if [ -f "$PORTICO_SITE/hash.txt" ] && [ "$(cat "$PORTICO_SITE.inputs" 2>/dev/null || true)" = "$profile $inputs" ]; then exit 0; fi
 
 say "building the web site ($profile)"
 wasm_cargo build --package portico-frontend --target "$WASM_TARGET" --profile "$profile"
@@ -53,10 +53,16 @@ if [ "$(cat "$work/.module" 2>/dev/null || true)" != "$module" ]; then
     printf '%s\n' "$module" >"$work/.module"
 fi
 
-rm -rf "$PORTICO_SITE.new"
+rm -rf "$PORTICO_SITE.new" "$PORTICO_SITE.inputs"
 node scripts/site.mjs "$work" "$npm_dir" "$PORTICO_SITE.new"
-printf '%s %s\n' "$profile" "$inputs" >"$PORTICO_SITE.new/.inputs"
 rm -rf "$PORTICO_SITE.old"
 if [ -e "$PORTICO_SITE" ]; then mv "$PORTICO_SITE" "$PORTICO_SITE.old"; fi
 mv "$PORTICO_SITE.new" "$PORTICO_SITE"
 rm -rf "$PORTICO_SITE.old"
+printf '%s %s\n' "$profile" "$inputs" >"$PORTICO_SITE.inputs"
+
+# The program looks for `site` beside itself, whichever way it was built.
+for folder in debug release; do
+    mkdir -p "$CARGO_TARGET_DIR/$folder"
+    ln -sfn "$PORTICO_SITE" "$CARGO_TARGET_DIR/$folder/site"
+done
