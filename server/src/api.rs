@@ -1,0 +1,78 @@
+//! The REST API of all domains and its description.
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use portico_devices::Devices;
+use portico_identity::Identity;
+use portico_platform::http::{Health, Metrics, Probe, idempotency};
+use portico_platform::mqtt::MqttClient;
+use portico_platform::{Clock, Platform};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};
+use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_swagger_ui::SwaggerUi;
+
+/// All routes under `/api/v1`, health, metrics and the documentation.
+pub fn router(platform: &Platform, identity: &Identity, devices: &Devices, mqtt: &MqttClient) -> Router {
+    let (api, described) = joined(identity.clone(), devices.clone());
+    let api = api.layer(from_fn_with_state(platform.clone(), idempotency::replay));
+    Router::new()
+        .merge(api)
+        .merge(health(platform, mqtt))
+        .route("/metrics", axum::routing::get(Metrics::serve))
+        .merge(SwaggerUi::new("/docs").url("/api/v1/openapi.json", complete(described)))
+}
+
+/// The OpenAPI document.
+#[must_use]
+pub fn document(identity: Identity, devices: Devices) -> OpenApi {
+    complete(joined(identity, devices).1)
+}
+
+fn joined(identity: Identity, devices: Devices) -> (Router, OpenApi) {
+    OpenApiRouter::new()
+        .merge(portico_identity::rest::router(identity))
+        .merge(portico_devices::rest::router(devices))
+        .split_for_parts()
+}
+
+fn complete(mut document: OpenApi) -> OpenApi {
+    let described = OpenApiBuilder::new()
+        .info(
+            InfoBuilder::new()
+                .title("Portico")
+                .version(env!("CARGO_PKG_VERSION"))
+                .description(Some("Devices, telemetry and identity. Errors are RFC 9457 problem details."))
+                .build(),
+        )
+        .build();
+    document.info = described.info;
+    let components = document.components.get_or_insert_with(Default::default);
+    let mut scheme = |name: &str, scheme: SecurityScheme| {
+        components.security_schemes.insert(name.to_owned(), scheme.into());
+    };
+    scheme("bearer", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
+    scheme("device_key", SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new("X-API-Key"))));
+    document
+}
+
+fn health(platform: &Platform, mqtt: &MqttClient) -> Router {
+    let (db, client) = (platform.db.clone(), mqtt.clone());
+    let probes = vec![
+        Probe {
+            name: "database",
+            check: Box::new(move || {
+                let db = db.clone();
+                Box::pin(async move { db.ping().await.map_err(|error| error.to_string()) })
+            }),
+        },
+        Probe {
+            name: "mqtt",
+            check: Box::new(move || {
+                let ready = client.is_ready();
+                Box::pin(async move { if ready { Ok(()) } else { Err("the broker is away".to_owned()) } })
+            }),
+        },
+    ];
+    Health::new(Clock::clone(&platform.clock), probes).router()
+}

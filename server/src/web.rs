@@ -1,0 +1,131 @@
+//! The web app: its files, its server functions, its pages.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::any;
+use leptos::config::{Env, LeptosOptions};
+use leptos::prelude::provide_context;
+use portico_app::devices::Endpoints;
+use portico_devices::Devices;
+use portico_identity::{Identity, MaybeAuth, RequestContext};
+use portico_platform::{Config, Error};
+use tower::ServiceExt;
+use tower_http::services::ServeDir;
+
+/// What pages and server functions find in their context.
+#[derive(Clone)]
+pub struct Web {
+    identity: Identity,
+    devices: Devices,
+    config: Arc<Config>,
+    endpoints: Endpoints,
+    options: LeptosOptions,
+    site: ServeDir,
+}
+
+impl Web {
+    pub fn new(identity: Identity, devices: Devices, config: Arc<Config>, endpoints: Endpoints) -> Self {
+        let site_dir = site_dir(&config);
+        if !site_dir.join("hash.txt").exists() {
+            tracing::warn!(site = %site_dir.display(), "the web app's files are missing: pages will show, but not come alive");
+        }
+        Self { identity, devices, config, endpoints, options: leptos_options(&site_dir), site: site(&site_dir) }
+    }
+
+    /// Everything that no other route takes.
+    pub fn router(self) -> Router {
+        Router::new().route("/sfn/{*name}", any(server_function)).fallback(file_or_page).with_state(self)
+    }
+
+    /// Puts the services and the one who asks where leptos finds them.
+    fn context(&self, auth: MaybeAuth, request: RequestContext) -> impl Fn() + Clone + Send + Sync + 'static {
+        let web = self.clone();
+        move || {
+            provide_context(web.identity.clone());
+            provide_context(web.devices.clone());
+            provide_context(Arc::clone(&web.config));
+            provide_context(web.endpoints.clone());
+            provide_context(auth.0.clone());
+            provide_context(request.clone());
+        }
+    }
+}
+
+/// As configured, else `site` beside the program.
+fn site_dir(config: &Config) -> PathBuf {
+    config.site_dir.clone().unwrap_or_else(|| {
+        let program = std::env::current_exe().unwrap_or_default();
+        program.parent().unwrap_or_else(|| Path::new(".")).join("site")
+    })
+}
+
+fn leptos_options(site_dir: &Path) -> LeptosOptions {
+    LeptosOptions::builder()
+        .output_name("portico")
+        .site_root(site_dir.to_string_lossy().into_owned())
+        .site_pkg_dir("pkg")
+        .hash_files(site_dir.join("hash.txt").exists())
+        // Absolute, so that it is not looked for beside the program.
+        .hash_file(std::path::absolute(site_dir.join("hash.txt")).unwrap_or_default().to_string_lossy().into_owned().into())
+        .env(Env::PROD)
+        .build()
+}
+
+fn site(dir: &Path) -> ServeDir {
+    ServeDir::new(dir).precompressed_br().precompressed_gzip().append_index_html_on_directories(false)
+}
+
+async fn server_function(
+    State(web): State<Web>,
+    auth: MaybeAuth,
+    context: RequestContext,
+    request: Request,
+) -> Response {
+    leptos_axum::handle_server_fns_with_context(web.context(auth, context), request).await.into_response()
+}
+
+async fn file_or_page(State(web): State<Web>, auth: MaybeAuth, context: RequestContext, request: Request) -> Response {
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        return not_found();
+    }
+    let path = request.uri().path().to_owned();
+    if path.starts_with("/api/") || path.starts_with("/internal/") {
+        return not_found();
+    }
+    let looks_like_file = path.rsplit('/').next().is_some_and(|name| name.contains('.')) && path != "/hash.txt";
+    if looks_like_file {
+        return file(&web, &path, request).await;
+    }
+    let options = web.options.clone();
+    // The whole page at once, not in a stream: without JavaScript it is complete, and its status is right.
+    let render = leptos_axum::render_app_async_with_context(web.context(auth, context), move || {
+        portico_app::shell(options.clone())
+    });
+    render(request).await.into_response()
+}
+
+async fn file(web: &Web, path: &str, request: Request) -> Response {
+    let (parts, _) = request.into_parts();
+    let request = axum::http::Request::from_parts(parts, Body::empty());
+    let mut response = match web.site.clone().oneshot(request).await {
+        Ok(response) => response.into_response(),
+        Err(never) => match never {},
+    };
+    if response.status() == StatusCode::NOT_FOUND {
+        return not_found();
+    }
+    // Names under /pkg carry a hash of their content; everything else may change with the next version.
+    let cache = if path.starts_with("/pkg/") { "public, max-age=31536000, immutable" } else { "no-cache" };
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
+    response
+}
+
+fn not_found() -> Response {
+    Error::not_found("not_found", "The requested resource was not found").into_response()
+}

@@ -1,0 +1,10 @@
+//! The whole program over real HTTP, MQTT and websockets, on SQLite and PostgreSQL, with the embedded broker and with
+//! Mosquitto.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod crash;
+mod external;
+mod harness;
+mod matrix;
+mod outage;
+mod path;

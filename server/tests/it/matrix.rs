@@ -1,0 +1,165 @@
+//! Who may do what: every route × every kind of caller. A route without an entry fails the test.
+
+use std::collections::BTreeMap;
+
+use portico_identity::NewUser;
+use portico_model::identity::Role;
+use portico_platform::{Actor, on_db};
+use reqwest::{Method, StatusCode};
+
+use crate::harness::{ADMIN, PASSWORD, each_database, eventually};
+
+/// Who a route is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum For {
+    Everyone,
+    /// Anyone who is signed in; what he gets is his own.
+    People,
+    /// Administrators alone.
+    Admins,
+    /// A device with its key, or those who may see the device.
+    Device,
+    /// A device with its key alone.
+    DeviceOnly,
+}
+
+/// Method and path as in the OpenAPI document.
+const MATRIX: &[(&str, &str, For)] = &include!("matrix.in");
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_route_is_in_the_matrix_and_keeps_to_it() {
+    each_database(|server| async move {
+        let (_, document) = server.call(Method::GET, "/api/v1/openapi.json", None, None).await;
+        let table: BTreeMap<(String, String), For> = MATRIX
+            .iter()
+            .map(|(method, path, who)| ((method.to_lowercase(), (*path).to_owned()), *who))
+            .collect();
+        let mut routes = Vec::new();
+        for (path, operations) in document["paths"].as_object().unwrap() {
+            for method in operations.as_object().unwrap().keys() {
+                if ["get", "post", "put", "patch", "delete"].contains(&method.as_str()) {
+                    routes.push((method.clone(), path.clone()));
+                }
+            }
+        }
+        assert!(routes.len() > 20, "{routes:?}");
+        let missing: Vec<_> = routes.iter().filter(|route| !table.contains_key(route)).collect();
+        assert!(missing.is_empty(), "routes without an entry in the matrix: {missing:#?}");
+        let gone: Vec<_> = table.keys().filter(|route| !routes.contains(route)).collect();
+        assert!(gone.is_empty(), "entries without a route: {gone:#?}");
+
+        let admin = server.sign_in(ADMIN).await;
+        let (device, _) = server.register(&admin, "Someone else's").await;
+        let (organization, _) = portico_identity_of(&server).await;
+        let user = NewUser {
+            username: "ursula".into(),
+            email: "ursula@example.com".into(),
+            password: PASSWORD.into(),
+            role: Role::User,
+        };
+        let ursula = server.portico.identity.create_user(&Actor::system(organization), user).await.unwrap();
+        let user_token = server.sign_in("ursula").await;
+        let (_, own_key) = server.register(&user_token, "Own").await;
+
+        for (method, path) in routes {
+            let who = table[&(method.clone(), path.clone())];
+            let real = path
+                .replace("{device_id}", &device)
+                .replace("{user_id}", &ursula.id.to_string())
+                .replace("{id}", if path.contains("/users/") { &admin_id_placeholder() } else { &device });
+            let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
+            let send = async |credentials: &[(&str, String)]| {
+                let mut request = server.http.request(method.clone(), format!("{}{real}", server.url));
+                for (name, value) in credentials {
+                    request = request.header(*name, value);
+                }
+                if method != Method::GET && method != Method::DELETE {
+                    request = request.json(&serde_json::json!({}));
+                }
+                request.send().await.unwrap().status()
+            };
+            let anonymous = send(&[]).await;
+            let person = send(&[("authorization", format!("Bearer {user_token}"))]).await;
+            let foreign_key = send(&[("x-api-key", own_key.clone())]).await;
+            let forged = send(&[("authorization", "Bearer forged".to_owned())]).await;
+            let spoofed = send(&[("x-user-id", ursula.id.to_string())]).await;
+            let label = format!("{method} {path} for {who:?}");
+            let denied = |status: StatusCode| matches!(status.as_u16(), 401 | 403 | 404);
+            match who {
+                For::Everyone => assert!(!matches!(anonymous.as_u16(), 401 | 403 | 500..), "{label}: {anonymous}"),
+                For::People => {
+                    assert_eq!(anonymous, StatusCode::UNAUTHORIZED, "{label}");
+                    assert_eq!(forged, StatusCode::UNAUTHORIZED, "{label}");
+                    assert_eq!(spoofed, StatusCode::UNAUTHORIZED, "{label}");
+                    assert!(denied(foreign_key), "{label}: a device's key gave {foreign_key}");
+                }
+                For::Admins => {
+                    assert_eq!(anonymous, StatusCode::UNAUTHORIZED, "{label}");
+                    assert_eq!(spoofed, StatusCode::UNAUTHORIZED, "{label}");
+                    assert!(denied(person), "{label}: a user got {person}");
+                    assert!(denied(foreign_key), "{label}: a device's key gave {foreign_key}");
+                }
+                For::Device => {
+                    assert!(denied(anonymous), "{label}: {anonymous}");
+                    assert!(denied(person), "{label}: another's device gave {person}");
+                    assert!(denied(foreign_key), "{label}: another device's key gave {foreign_key}");
+                }
+                For::DeviceOnly => {
+                    assert_eq!(anonymous, StatusCode::UNAUTHORIZED, "{label}");
+                    assert_eq!(person, StatusCode::UNAUTHORIZED, "{label}");
+                }
+            }
+            for status in [anonymous, person, foreign_key, forged, spoofed] {
+                assert!(status.as_u16() < 500, "{label}: {status}");
+            }
+        }
+        server
+    })
+    .await;
+}
+
+fn admin_id_placeholder() -> String {
+    "0193a0000000700080000000000000ab".to_owned()
+}
+
+async fn portico_identity_of(server: &crate::harness::Server) -> (portico_model::OrganizationId, i64) {
+    let mut tx = server.portico.platform.db.read().await.unwrap();
+    let found: (portico_model::OrganizationId, i64) = on_db!(&mut tx, conn => sqlx::query_as(
+        "select id, created_at from organization order by created_at limit 1",
+    ).fetch_one(conn).await)
+    .unwrap();
+    found
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn topics_of_others_cannot_be_followed() {
+    each_database(|server| async move {
+        let admin = server.sign_in(ADMIN).await;
+        let (device, _) = server.register(&admin, "Someone else's").await;
+        let (organization, _) = portico_identity_of(&server).await;
+        let user = NewUser {
+            username: "ursula".into(),
+            email: "ursula@example.com".into(),
+            password: PASSWORD.into(),
+            role: Role::User,
+        };
+        server.portico.identity.create_user(&Actor::system(organization), user).await.unwrap();
+        let token = server.sign_in("ursula").await;
+        let mut screen = server.live(&token).await;
+        for topic in [format!("device:{device}"), format!("telemetry:{device}"), "audit".into(), "nonsense".into()] {
+            let answer = screen.subscribe(&topic).await;
+            assert_eq!(answer["op"], "error", "{topic}: {answer}");
+        }
+        // The list is his own: another's device changes nothing on it.
+        let snapshot = screen.subscribe("devices").await;
+        assert_eq!(snapshot["op"], "snapshot", "{snapshot}");
+        assert!(!snapshot.to_string().contains(&device));
+        server.register(&admin, "Also someone else's").await;
+        let (own, _) = server.register(&token, "Own").await;
+        let event = screen.next_where(|message| message["op"] == "event").await;
+        assert_eq!(event["data"]["device"]["id"], own.as_str(), "{event}");
+        eventually("nothing else came", || async { true }).await;
+        server
+    })
+    .await;
+}
