@@ -3,6 +3,7 @@
 
 use axum::http::{HeaderMap, HeaderValue, header};
 use portico_platform::Config;
+use portico_platform::http::Scope;
 
 use crate::SignedIn;
 
@@ -16,10 +17,13 @@ pub const DEVICE: &str = "portico_device";
 /// A year; browsers cap it at 400 days.
 const DEVICE_MAX_AGE_S: i64 = 365 * 86_400;
 
-/// Whether cookies are marked `Secure`: when browsers reach us by https, ourselves or through a proxy.
+/// Whether cookies are marked `Secure`: when browsers reach us by https, ourselves or through a proxy, as configured
+/// or as the request being answered says.
 #[must_use]
 pub fn secure(config: &Config) -> bool {
-    config.http.tls_cert.is_some() || config.public_url().starts_with("https://")
+    config.http.tls_cert.is_some()
+        || config.public_url().starts_with("https://")
+        || Scope::current().is_some_and(|scope| scope.is_https())
 }
 
 /// The `Set-Cookie` values that sign a browser in, or renew it.

@@ -6,7 +6,7 @@ use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts;
 use axum::http::{Extensions, HeaderMap, header};
 use portico_model::UserId;
-use portico_platform::http::{ClientAddress, current_request_id};
+use portico_platform::http::{ClientAddress, admit, current_request_id};
 use portico_platform::{Actor, Error, Principal, Result};
 
 use crate::{Identity, RequestContext, cookies};
@@ -73,6 +73,9 @@ async fn actor(parts: &Parts) -> Result<Option<Actor>> {
         None => parts.extensions.get::<CookieActor>().map(|CookieActor(actor)| actor.clone()),
     };
     check_user_id_header(parts, actor.as_ref())?;
+    if let Some(actor) = &actor {
+        admit(actor)?;
+    }
     Ok(actor)
 }
 

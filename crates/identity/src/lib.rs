@@ -23,5 +23,5 @@ mod token;
 pub use context::RequestContext;
 pub use extract::{Auth, MaybeAuth};
 pub use service::trail::AuditQuery;
-pub use service::users::{NewUser, UserChange};
+pub use service::users::{AfterCommit, NewUser, UserChange, UserDependents};
 pub use service::{Identity, SessionKind, SignedIn};

@@ -8,7 +8,7 @@ pub mod sign_in;
 pub mod trail;
 pub mod users;
 
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 
 use portico_model::audit::AuditRecord;
 use portico_model::identity::{Permission, User};
@@ -29,6 +29,7 @@ pub struct Identity {
     pub(crate) hasher: Hasher,
     pub(crate) lockout: Arc<lockout::Lockout>,
     pub(crate) touched: Arc<sessions::Touched>,
+    pub(crate) dependents: Arc<RwLock<Vec<Arc<dyn users::UserDependents>>>>,
 }
 
 /// What kind of client signed in: its access tokens live as long as fits it.
@@ -78,6 +79,7 @@ impl Identity {
         Self {
             lockout: Arc::new(lockout::Lockout::new(&platform)),
             touched: Arc::default(),
+            dependents: Arc::default(),
             hasher: Hasher::default(),
             tokens,
             platform,
@@ -154,10 +156,10 @@ impl Identity {
         now: Timestamp,
     ) -> Result<String> {
         let mut token = None;
-        if let Some(presented) = &ctx.device_token {
-            if store::known_device::exists(tx, &token_hash(presented)).await? {
-                token = Some(presented.clone());
-            }
+        if let Some(presented) = &ctx.device_token
+            && store::known_device::exists(tx, &token_hash(presented)).await?
+        {
+            token = Some(presented.clone());
         }
         let token = token.unwrap_or_else(random_token);
         store::known_device::upsert(tx, &token_hash(&token), account.user.id, account.organization, now).await?;

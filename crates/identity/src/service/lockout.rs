@@ -76,7 +76,7 @@ impl Lockout {
     }
 
     /// For an attempt from anywhere.
-    pub fn from_address(&self, login_key: &str, ctx: &RequestContext) -> Counters {
+    pub fn at_address(&self, login_key: &str, ctx: &RequestContext) -> Counters {
         let network = network_of(&ctx.address);
         Counters(vec![
             self.counter(self.quick, &[b"network", network.as_bytes(), login_key.as_bytes()]),
@@ -85,7 +85,7 @@ impl Lockout {
     }
 
     /// For an attempt from a device that signed in to the account before.
-    pub fn from_known_device(&self, device_token: &str, user: portico_model::UserId) -> Counters {
+    pub fn at_known_device(&self, device_token: &str, user: portico_model::UserId) -> Counters {
         Counters(vec![self.counter(self.quick, &[b"device", device_token.as_bytes(), user.uuid().as_bytes()])])
     }
 

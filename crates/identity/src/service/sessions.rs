@@ -64,18 +64,21 @@ impl Identity {
         })
     }
 
-    /// Whether this actor's session and account still live, and still have the role they had. What cannot be found out
-    /// is taken as yes: a database that is away signs nobody out.
+    /// Whether an actor authenticated before may still act, with the same role: asked from time to time for a
+    /// connection that stays open. Also true while the database cannot tell: its absence ends nobody's session.
     pub async fn is_alive(&self, actor: &Actor) -> bool {
         let Principal::User { id, role, session, .. } = &actor.principal else { return true };
-        let found = async {
+        let found: Result<bool> = async {
+            let now = self.platform.clock.now();
             let mut tx = self.platform.db.read().await?;
-            store::session::find_live(&mut tx, actor.organization, *id, *session, self.platform.clock.now()).await
-        };
-        match found.await {
-            Ok(live) => live.is_some_and(|live| live.role == *role),
-            Err(_) => true,
+            let live = store::session::find_live(&mut tx, actor.organization, *id, *session, now).await?;
+            if live.is_some() {
+                self.touched.add(actor.organization, *session, now);
+            }
+            Ok(live.is_some_and(|live| live.role == *role))
         }
+        .await;
+        found.unwrap_or(true)
     }
 
     /// Whoever brings the configured admin token acts in the first organisation and may everything.
@@ -107,7 +110,7 @@ impl Identity {
 
     async fn refuse_admin_token(&self, organization: Option<OrganizationId>, ctx: &RequestContext) -> Error {
         let error = Error::forbidden("invalid_admin_token", "Invalid admin token");
-        let counters = self.lockout.from_address("admin token", ctx);
+        let counters = self.lockout.at_address("admin token", ctx);
         let Some(attempts) = self.lockout.report_refusal(&counters, self.platform.clock.now()) else { return error };
         let written: Result<()> = async {
             let organization = organization.unwrap_or(no_organization());

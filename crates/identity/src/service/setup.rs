@@ -182,7 +182,7 @@ impl Identity {
             "setup_link_invalid",
             "This set-up link is not valid any more. Restart Portico for a new one; it is printed at the start.",
         );
-        let counters = self.lockout.from_address("", ctx);
+        let counters = self.lockout.at_address("", ctx);
         let Some(attempts) = self.lockout.report_refusal(&counters, self.platform.clock.now()) else { return error };
         let written: Result<()> = async {
             let mut tx = self.platform.db.begin().await?;

@@ -35,12 +35,12 @@ impl Identity {
         let login_key: String = name_key(login).chars().take(MAX_LOGIN_CHARS).collect();
         let mut tx = self.platform.db.read().await?;
         let account = store::user::find_by_login(&mut tx, &login_key).await?;
-        let mut counters = self.lockout.from_address(&login_key, ctx);
+        let mut counters = self.lockout.at_address(&login_key, ctx);
         if let Some(device) = &ctx.device_token {
             // Asked for an unknown account too: as much work for either.
             let user = account.as_ref().map_or(UserId::from_uuid(no_organization().uuid()), |account| account.user.id);
             if store::known_device::is_known(&mut tx, &token_hash(device), user).await? {
-                counters = self.lockout.from_known_device(device, user);
+                counters = self.lockout.at_known_device(device, user);
             }
         }
         drop(tx);

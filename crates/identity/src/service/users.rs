@@ -1,9 +1,11 @@
 //! Accounts, as their administrator handles them. Permission, unless said otherwise: [`Permission::ManageUsers`].
 
+use std::sync::{Arc, PoisonError};
+
 use portico_model::identity::{Permission, Role, User};
 use portico_model::{ErrorKind, Page, SessionId, UserId};
 use portico_platform::audit::Entry;
-use portico_platform::{Actor, Error, Result, Tx};
+use portico_platform::{Actor, BoxFuture, Error, Result, Tx};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -15,6 +17,20 @@ use crate::store::user::{Account, Slice};
 
 /// Most accounts in one page.
 const MAX_PAGE: i64 = 200;
+
+/// What a domain above does with a deleted user's things.
+pub trait UserDependents: Send + Sync {
+    /// Removes them, in the transaction that deletes the user, before the user is gone. What comes back is done once
+    /// that is committed: telling those who watch, forgetting what was cached.
+    ///
+    /// # Errors
+    /// When they cannot be removed: then the user stays.
+    fn user_deleted<'a>(&'a self, tx: &'a mut Tx, actor: &'a Actor, user: UserId)
+    -> BoxFuture<'a, Result<AfterCommit>>;
+}
+
+/// Done after the commit.
+pub type AfterCommit = BoxFuture<'static, ()>;
 
 /// What a new account is to be.
 #[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
@@ -233,7 +249,13 @@ impl Identity {
         store::session::end_all(tx, actor.organization, id, None, "deactivated", now).await
     }
 
-    /// Deletes an account for good, and hands back what it was.
+    /// Has a domain's things deleted with their user. Called once, when the server starts.
+    pub fn register_dependents(&self, dependents: Arc<dyn UserDependents>) {
+        self.dependents.write().unwrap_or_else(PoisonError::into_inner).push(dependents);
+    }
+
+    /// Deletes an account for good, with its sessions and what belongs to it in other domains, and hands back what it
+    /// was.
     ///
     /// # Errors
     /// Forbidden, also `admin_protected`; `NotFound`; Conflict `user_in_use` while things belong to the user.
@@ -249,17 +271,25 @@ impl Identity {
             let error = Error::forbidden("admin_protected", "Admin users cannot be deleted");
             return Err(self.refuse(actor, entry, error).await);
         }
+        let dependents = self.dependents.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut after_commit = Vec::new();
+        for domain in dependents {
+            after_commit.push(domain.user_deleted(&mut tx, actor, id).await?);
+        }
         if !store::user::delete(&mut tx, actor.organization, id).await? {
             return Err(Error::conflict(
                 "user_in_use",
-                "Devices or other things still belong to this user. Delete them or give them to someone else first, or \
-                 deactivate the user.",
+                "Things that cannot be deleted still belong to this user. Give them to someone else first, or deactivate \
+                 the user.",
             ));
         }
         let entry = Entry::success("user.deleted").target("user", id).details(json!({ "username": user.username }));
         let record = self.platform.audit.append(&mut tx, actor, entry).await?;
         tx.commit().await?;
         self.platform.hub.close_user(id);
+        for step in after_commit {
+            step.await;
+        }
         self.announce(actor.organization, record);
         Ok(user)
     }

@@ -182,3 +182,20 @@ async fn token_of_another_instance_is_worth_nothing() {
 async fn world_token(world: &crate::World) -> String {
     world.sign_in("admin").await.access_token
 }
+
+#[tokio::test]
+async fn open_connection_is_good_while_session_and_role_are() {
+    each(|world| async move {
+        let second = world.user("second", Role::Admin).await;
+        let actor = world.actor("second").await;
+        assert!(world.identity.is_alive(&actor).await);
+        let demote = portico_identity::UserChange { role: Some(Role::User), ..Default::default() };
+        world.identity.update_user(&world.admin, second.id, demote).await.unwrap();
+        assert!(!world.identity.is_alive(&actor).await, "it must come back with its new role");
+        let actor = world.actor("second").await;
+        assert!(world.identity.is_alive(&actor).await);
+        world.identity.sign_out(&actor).await.unwrap();
+        assert!(!world.identity.is_alive(&actor).await);
+    })
+    .await;
+}

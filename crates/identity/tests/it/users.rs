@@ -1,6 +1,10 @@
-use portico_identity::UserChange;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use portico_identity::{AfterCommit, UserChange, UserDependents};
 use portico_model::UserId;
 use portico_model::identity::Role;
+use portico_platform::{Actor, BoxFuture, Error, Result, Tx};
 
 use crate::{OTHER_PASSWORD, PASSWORD, code, each, here};
 
@@ -186,6 +190,54 @@ async fn deleted_user_is_gone_with_his_sessions() {
         assert_eq!(code(world.identity.get_user(&world.admin, berta.id).await), "user_not_found");
         assert_eq!(code(world.identity.delete_user(&world.admin, UserId::generate()).await), "user_not_found");
         world.user("berta", Role::User).await;
+    })
+    .await;
+}
+
+/// Counts, and refuses when told to.
+struct Belongings {
+    refuse: bool,
+    removed: AtomicU32,
+    told: Arc<AtomicU32>,
+}
+
+impl UserDependents for Belongings {
+    fn user_deleted<'a>(
+        &'a self,
+        _tx: &'a mut Tx,
+        _actor: &'a Actor,
+        _user: UserId,
+    ) -> BoxFuture<'a, Result<AfterCommit>> {
+        Box::pin(async move {
+            if self.refuse {
+                return Err(Error::conflict("in_use", "Something is in the way."));
+            }
+            self.removed.fetch_add(1, Ordering::SeqCst);
+            let told = Arc::clone(&self.told);
+            let after: AfterCommit = Box::pin(async move {
+                told.fetch_add(1, Ordering::SeqCst);
+            });
+            Ok(after)
+        })
+    }
+}
+
+#[tokio::test]
+async fn belongings_go_with_their_user_or_keep_him() {
+    each(|world| async move {
+        let berta = world.user("berta", Role::User).await;
+        let told = Arc::new(AtomicU32::new(0));
+        let belongings = Arc::new(Belongings { refuse: false, removed: AtomicU32::new(0), told: Arc::clone(&told) });
+        world.identity.register_dependents(belongings.clone());
+        world.identity.delete_user(&world.admin, berta.id).await.unwrap();
+        assert_eq!((belongings.removed.load(Ordering::SeqCst), told.load(Ordering::SeqCst)), (1, 1));
+
+        let carla = world.user("carla", Role::User).await;
+        let obstacle = Belongings { refuse: true, removed: AtomicU32::new(0), told: Arc::default() };
+        world.identity.register_dependents(Arc::new(obstacle));
+        assert_eq!(code(world.identity.delete_user(&world.admin, carla.id).await), "in_use");
+        assert_eq!(told.load(Ordering::SeqCst), 1, "nothing is told of what was rolled back");
+        assert_eq!(code(world.identity.get_user(&world.admin, carla.id).await), "ok");
     })
     .await;
 }
