@@ -28,9 +28,9 @@ pub struct HttpConfig {
     pub body_limit_bytes: usize,
     /// Milliseconds until a request without an answer is answered 503.
     pub timeout_ms: u64,
-    /// Milliseconds a client may take to send the head of a request.
+    /// Milliseconds a client may take to send the head of a request, or the next one of a kept connection.
     pub header_timeout_ms: u64,
-    /// Connections at the same time; more wait in the system's queue.
+    /// Connections at the same time, live ones included; more are closed at once.
     pub max_connections: usize,
     /// Milliseconds that requests under way get to finish at shutdown.
     pub shutdown_ms: u64,
@@ -53,7 +53,7 @@ impl Default for HttpConfig {
             trusted_proxies: Vec::new(),
             body_limit_bytes: 2 * 1024 * 1024,
             timeout_ms: 30_000,
-            header_timeout_ms: 10_000,
+            header_timeout_ms: 30_000,
             max_connections: 10_000,
             shutdown_ms: 10_000,
             metrics_token: None,

@@ -2,6 +2,7 @@
 //! how the server listens, with TLS when there are certificates.
 
 mod config;
+mod connections;
 mod extract;
 mod headers;
 mod health;
@@ -12,6 +13,7 @@ mod rate_limit;
 mod rewrite;
 mod scope;
 mod serve;
+mod tls;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,7 +35,8 @@ pub use health::{Health, Probe};
 pub use observe::Metrics;
 pub use rate_limit::{RateLimits, RouteClass};
 pub use scope::{ClientAddress, Scope, admit, current_request_id};
-pub use serve::{Listening, Tls, listen};
+pub use serve::{Listening, listen};
+pub use tls::Tls;
 
 use crate::Platform;
 use crate::error::Error;

@@ -97,6 +97,17 @@ impl Scope {
     pub fn current() -> Option<Self> {
         SCOPE.try_with(Clone::clone).ok()
     }
+
+    /// Takes this task's request along into another task.
+    pub(super) fn carry<T>(work: impl Future<Output = T>) -> impl Future<Output = T> {
+        let scope = Self::current();
+        async move {
+            match scope {
+                Some(scope) => SCOPE.scope(scope, work).await,
+                None => work.await,
+            }
+        }
+    }
 }
 
 /// To be called once the caller is known: counts the request against the user or device, and names him in the log.

@@ -1,28 +1,27 @@
 //! Listening, with or without TLS, and a graceful end.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use axum::Router;
-use axum_server::Handle;
-use axum_server::tls_rustls::RustlsConfig;
+use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
+use axum_server::{Handle, Server};
+use hyper_util::rt::TokioTimer;
 use tokio_util::sync::CancellationToken;
 
+use super::config::HttpConfig;
+use super::connections::Room;
+use super::tls::Tls;
 use crate::error::{Error, Result};
-
-/// Certificate chain and key, both PEM.
-#[derive(Debug, Clone)]
-pub struct Tls {
-    pub cert: PathBuf,
-    pub key: PathBuf,
-}
 
 /// A server that listens but does not answer yet.
 pub struct Listening {
     listener: std::net::TcpListener,
     address: SocketAddr,
     tls: Option<(RustlsConfig, Tls)>,
+    room: Room,
+    header_timeout: Duration,
+    reload_every: Duration,
 }
 
 /// How often the certificate files are looked at.
@@ -33,6 +32,10 @@ const RELOAD_EVERY: Duration = Duration::from_secs(30);
 /// # Errors
 /// Conflict when the port is taken; invalid when the certificate cannot be read.
 pub async fn listen(address: SocketAddr, tls: Option<Tls>) -> Result<Listening> {
+    let tls = match tls {
+        None => None,
+        Some(files) => Some((files.load().await?, files)),
+    };
     let listener = std::net::TcpListener::bind(address).map_err(|error| {
         Error::conflict(
             "address_taken",
@@ -41,16 +44,15 @@ pub async fn listen(address: SocketAddr, tls: Option<Tls>) -> Result<Listening> 
     })?;
     listener.set_nonblocking(true).map_err(Error::internal)?;
     let address = listener.local_addr().map_err(Error::internal)?;
-    let tls = match tls {
-        None => None,
-        Some(files) => {
-            let config = RustlsConfig::from_pem_file(&files.cert, &files.key).await.map_err(|error| {
-                Error::invalid("bad_certificate", format!("http.tls_cert or http.tls_key cannot be used: {error}"))
-            })?;
-            Some((config, files))
-        }
-    };
-    Ok(Listening { listener, address, tls })
+    let defaults = HttpConfig::default();
+    Ok(Listening {
+        listener,
+        address,
+        tls,
+        room: Room::new(defaults.max_connections),
+        header_timeout: Duration::from_millis(defaults.header_timeout_ms),
+        reload_every: RELOAD_EVERY,
+    })
 }
 
 impl Listening {
@@ -59,27 +61,41 @@ impl Listening {
         self.address
     }
 
+    /// With the limits of the configuration instead of its defaults.
+    #[must_use]
+    pub fn with_limits(mut self, config: &HttpConfig) -> Self {
+        self.room = Room::new(config.max_connections);
+        self.header_timeout = Duration::from_millis(config.header_timeout_ms);
+        self
+    }
+
+    /// Looks at the certificate files so often.
+    #[must_use]
+    pub const fn reload_every(mut self, every: Duration) -> Self {
+        self.reload_every = every;
+        self
+    }
+
     /// Answers until cancelled, then finishes what is under way, at most until the deadline.
     ///
     /// # Errors
     /// When the listener fails.
     pub async fn serve(self, router: Router, cancel: CancellationToken, deadline: Duration) -> Result<()> {
         let handle = Handle::new();
-        let stop = {
-            let (handle, cancel) = (handle.clone(), cancel.clone());
-            async move {
-                cancel.cancelled().await;
-                handle.graceful_shutdown(Some(deadline));
-            }
-        };
+        let mut server = axum_server::from_tcp(self.listener).map_err(Error::internal)?.handle(handle.clone());
+        set_timeouts(&mut server, self.header_timeout);
         let service = router.into_make_service_with_connect_info::<SocketAddr>();
+        let stop = async {
+            cancel.cancelled().await;
+            handle.graceful_shutdown(Some(deadline));
+        };
         let serve = async {
             match self.tls {
-                None => axum_server::from_tcp(self.listener)?.handle(handle).serve(service).await,
+                None => server.acceptor(self.room).serve(service).await,
                 Some((config, files)) => {
-                    let reload = reload_on_change(config.clone(), files, cancel);
-                    let server = axum_server::from_tcp_rustls(self.listener, config)?.handle(handle).serve(service);
-                    tokio::join!(server, reload).0
+                    let reload = files.reload(config.clone(), self.reload_every, cancel.clone());
+                    let secured = server.acceptor(RustlsAcceptor::new(config).acceptor(self.room));
+                    tokio::join!(secured.serve(service), reload).0
                 }
             }
         };
@@ -88,25 +104,16 @@ impl Listening {
     }
 }
 
-async fn reload_on_change(config: RustlsConfig, files: Tls, cancel: CancellationToken) {
-    let changed = |path: &PathBuf| std::fs::metadata(path).and_then(|meta| meta.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
-    let mut seen = (changed(&files.cert), changed(&files.key));
-    loop {
-        tokio::select! {
-            () = tokio::time::sleep(RELOAD_EVERY) => {}
-            () = cancel.cancelled() => return,
-        }
-        let now = (changed(&files.cert), changed(&files.key));
-        if now == seen {
-            continue;
-        }
-        match config.reload_from_pem_file(&files.cert, &files.key).await {
-            Ok(()) => {
-                seen = now;
-                tracing::info!("the renewed certificate is in use");
-            }
-            // The old one stays in use; the files may be half written.
-            Err(error) => tracing::error!(%error, "the changed certificate cannot be used"),
-        }
-    }
+/// Against clients that open a connection and say little: in HTTP/1 the head must come in time, also the next one of a
+/// kept connection; in HTTP/2 a silent peer is asked whether it is still there.
+fn set_timeouts(server: &mut Server<SocketAddr>, header_timeout: Duration) {
+    let builder = server.http_builder();
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(header_timeout);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(header_timeout)
+        .keep_alive_timeout(header_timeout)
+        .max_concurrent_streams(100)
+        .max_header_list_size(32 * 1024);
 }

@@ -35,17 +35,17 @@ pub struct LiveConfig {
     pub topics_per_connection: usize,
     /// Connections that one user may have on this server: a tab each, and some to spare.
     pub connections_per_user: usize,
-    /// Largest message of a client.
+    /// Largest message of a client, bytes.
     pub message_limit_bytes: usize,
     /// Messages and topics that a connection may send a second; one that sends more is read more slowly.
     pub messages_per_s: u32,
-    /// Between two pings.
+    /// Milliseconds between two pings.
     pub ping_ms: u64,
-    /// A client unheard for so long is closed.
+    /// Milliseconds after which a client that is not heard is closed.
     pub silence_ms: u64,
-    /// A client that takes nothing for so long is closed.
+    /// Milliseconds after which a client that takes nothing is closed.
     pub send_timeout_ms: u64,
-    /// Between two checks that the session is still good, should another server have ended it.
+    /// Milliseconds between two checks that the session is still good, should another server have ended it.
     pub recheck_ms: u64,
 }
 
