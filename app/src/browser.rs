@@ -69,6 +69,128 @@ mod imp {
     }
 }
 
+#[cfg(feature = "hydrate")]
+mod http {
+    //! One fetch for pages and forms.
+
+    use std::future::Future;
+
+    use leptos::web_sys::{FormData, UrlSearchParams};
+    use portico_model::FieldError;
+    use send_wrapper::SendWrapper;
+    use serde_json::Value;
+    use wasm_bindgen::{JsCast, JsValue};
+    use wasm_bindgen_futures::JsFuture;
+    use web_sys::{RequestInit, Response};
+
+    use crate::failure::Failure;
+
+    /// What the server answered.
+    pub struct Answer {
+        pub text: String,
+        /// Where a form leads.
+        pub next: Option<String>,
+    }
+
+    /// Asks the server; with a body as a form does.
+    pub fn fetch<T: 'static>(
+        address: String,
+        body: Option<String>,
+        then: fn(Answer) -> T,
+    ) -> impl Future<Output = Result<T, Failure>> + Send {
+        SendWrapper::new(async move { ask(&address, body).await.map(then) })
+    }
+
+    async fn ask(address: &str, body: Option<String>) -> Result<Answer, Failure> {
+        let init = RequestInit::new();
+        let headers = js_sys::Object::new();
+        let _ = js_sys::Reflect::set(&headers, &"accept".into(), &"application/json".into());
+        if let Some(body) = body {
+            init.set_method("POST");
+            init.set_body(&JsValue::from_str(&body));
+            let _ = js_sys::Reflect::set(&headers, &"content-type".into(), &"application/x-www-form-urlencoded".into());
+        }
+        init.set_headers(&headers);
+        let response = JsFuture::from(leptos::prelude::window().fetch_with_str_and_init(address, &init))
+            .await
+            .map_err(|_| Failure::unreachable())?
+            .unchecked_into::<Response>();
+        let text = match response.text() {
+            Ok(text) => JsFuture::from(text).await.ok().and_then(|text| text.as_string()),
+            Err(_) => None,
+        };
+        let text = text.ok_or_else(Failure::unreachable)?;
+        if response.ok() {
+            let next = response.headers().get("location").ok().flatten();
+            Ok(Answer { text, next })
+        } else {
+            Err(failure_of(response.status(), &text))
+        }
+    }
+
+    /// Server functions answer with a [`Failure`]; what stands in front of them (limits, sessions) with a problem.
+    fn failure_of(status: u16, text: &str) -> Failure {
+        let json: Value = serde_json::from_str(text).unwrap_or_default();
+        let part = |name: &str| json.get(name).and_then(Value::as_str).map(ToOwned::to_owned);
+        let fields = json.get("fields").or_else(|| json.get("errors")).and_then(Value::as_array);
+        let field = |field: &Value| {
+            Some(FieldError::new(field.get("field")?.as_str()?, field.get("message")?.as_str()?))
+        };
+        Failure {
+            status,
+            code: part("code").unwrap_or_default(),
+            message: part("message")
+                .or_else(|| part("detail"))
+                .unwrap_or_else(|| "The server answered in an unexpected way. Try again shortly.".to_owned()),
+            fields: fields.map(|fields| fields.iter().filter_map(field).collect()).unwrap_or_default(),
+            request_id: part("request_id").unwrap_or_default(),
+        }
+    }
+
+    /// What the form would send.
+    pub fn form_body(event: &leptos::ev::SubmitEvent) -> Option<String> {
+        let form = event.target()?.unchecked_into::<web_sys::HtmlFormElement>();
+        let data = FormData::new_with_form(&form).ok()?;
+        // Which of several buttons was pressed.
+        if let Some(button) = event.submitter()
+            && let (Some(name), Some(value)) = (button.get_attribute("name"), button.get_attribute("value"))
+        {
+            let _ = data.append_with_str(&name, &value);
+        }
+        let pairs = UrlSearchParams::new_with_str_sequence_sequence(&data).ok()?;
+        pairs.to_string().as_string()
+    }
+
+    /// Posts a form; `then` gets what came of it.
+    pub fn post(path: &str, body: String, then: impl FnOnce(Result<(Value, Option<String>), Failure>) + 'static) {
+        let answer = fetch(path.to_owned(), Some(body), |answer| {
+            (serde_json::from_str(&answer.text).unwrap_or_default(), answer.next)
+        });
+        leptos::task::spawn_local(async move { then(answer.await) });
+    }
+}
+
+#[cfg(feature = "hydrate")]
+pub use http::{fetch, form_body, post};
+
+#[cfg(not(feature = "hydrate"))]
+mod http {
+    //! Nothing is posted where there is no browser.
+
+    use serde_json::Value;
+
+    use crate::failure::Failure;
+
+    pub fn form_body(_event: &leptos::ev::SubmitEvent) -> Option<String> {
+        None
+    }
+
+    pub fn post(_path: &str, _body: String, _then: impl FnOnce(Result<(Value, Option<String>), Failure>) + 'static) {}
+}
+
+#[cfg(not(feature = "hydrate"))]
+pub use http::{form_body, post};
+
 #[cfg(not(feature = "hydrate"))]
 mod imp {
     use portico_model::Timestamp;

@@ -33,6 +33,12 @@ impl Failure {
         }
     }
 
+    /// No answer.
+    #[must_use]
+    pub fn unreachable() -> Self {
+        Self::new(0, "unreachable", "The server cannot be reached. Check the connection and try again.")
+    }
+
     /// Nobody is signed in (any more).
     #[must_use]
     pub fn unauthenticated() -> Self {
@@ -80,9 +86,7 @@ impl FromServerFnError for Failure {
 
     fn from_server_fn_error(value: ServerFnErrorErr) -> Self {
         match value {
-            ServerFnErrorErr::Request(_) => {
-                Self::new(0, "unreachable", "The server cannot be reached. Check the connection and try again.")
-            }
+            ServerFnErrorErr::Request(_) => Self::unreachable(),
             ServerFnErrorErr::Args(_) | ServerFnErrorErr::MissingArg(_) => {
                 Self::new(400, "invalid_form", "The form is incomplete. Reload the page and try again.")
             }

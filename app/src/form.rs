@@ -1,12 +1,14 @@
 //! Forms that work without JavaScript: the server function answers a plain post with a redirect back to the page, and
 //! leaves what was typed and what was wrong in a short-lived cookie that only the next page reads. With JavaScript the
-//! same error comes as the action's value, and the fields keep what they hold.
+//! form posts in the background, and the fields keep what they hold.
 
 use std::collections::BTreeMap;
 
 use leptos::prelude::*;
 use leptos::server_fn::ServerFn;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
 
 use crate::failure::Failure;
 
@@ -20,37 +22,49 @@ pub struct Sent {
     pub values: BTreeMap<String, String>,
 }
 
-/// One form on a page: what was typed before, and what is wrong with it.
+/// One form on a page: what was typed before, what is wrong with it, what came of it.
 #[derive(Clone, Copy)]
 pub struct FormState {
+    path: &'static str,
     sent: StoredValue<Option<Sent>>,
-    failure: Signal<Option<Failure>>,
+    failure: RwSignal<Option<Failure>>,
+    pending: RwSignal<bool>,
+    /// What the server function returned.
+    answer: RwSignal<Option<Json>>,
+    /// How often it succeeded.
+    pub successes: RwSignal<u32>,
 }
 
 impl FormState {
-    /// The state of an `<ActionForm>`.
+    /// The state of a form that posts to this server function; made while the page begins, not inside a suspense.
     #[must_use]
-    pub fn of<F>(action: ServerAction<F>) -> Self
-    where
-        F: ServerFn<Error = Failure> + Clone + Send + Sync + 'static,
-        F::Output: Clone + Send + Sync + 'static,
-    {
-        let sent = StoredValue::new(take_sent(F::PATH));
-        let value = action.value();
-        let failure = Signal::derive(move || match value.get() {
-            Some(Err(failure)) => Some(failure),
-            Some(Ok(_)) => None,
-            None => sent.with_value(|sent| sent.as_ref().and_then(|sent| sent.failure.clone())),
-        });
-        Self { sent, failure }
+    pub fn of<F: ServerFn>() -> Self {
+        Self::new(F::PATH)
     }
 
-    /// The state of a form that always loads a new page.
+    fn new(path: &'static str) -> Self {
+        let sent = take_sent(path);
+        let failure = sent.as_ref().and_then(|sent| sent.failure.clone());
+        Self {
+            path,
+            sent: StoredValue::new(sent),
+            failure: RwSignal::new(failure),
+            pending: RwSignal::new(false),
+            answer: RwSignal::new(None),
+            successes: RwSignal::new(0),
+        }
+    }
+
+    /// Whether it is on its way.
     #[must_use]
-    pub fn plain<F: ServerFn>() -> Self {
-        let sent = StoredValue::new(take_sent(F::PATH));
-        let failure = Signal::stored(sent.with_value(|sent| sent.as_ref().and_then(|sent| sent.failure.clone())));
-        Self { sent, failure }
+    pub fn pending(&self) -> Signal<bool> {
+        self.pending.into()
+    }
+
+    /// What the server function returned, with JavaScript.
+    #[must_use]
+    pub fn answer<T: DeserializeOwned>(&self) -> Option<T> {
+        self.answer.get().and_then(|answer| serde_json::from_value(answer).ok())
     }
 
     /// What was typed into the field before the page came back.
@@ -91,6 +105,48 @@ impl FormState {
     pub fn general(&self, shown: &'static [&'static str]) -> Signal<Option<String>> {
         let failure = self.failure;
         Signal::derive(move || failure.with(|failure| failure.as_ref().and_then(|failure| failure.beyond_fields(shown))))
+    }
+}
+
+/// A form that posts without leaving the page where there is JavaScript, and as any other form where there is none.
+#[component]
+pub fn PostForm(
+    form: FormState,
+    #[prop(optional)] id: Option<&'static str>,
+    #[prop(default = "form")] class: &'static str,
+    children: Children,
+) -> impl IntoView {
+    let navigate = leptos_router::hooks::use_navigate();
+    let on_submit = move |event: leptos::ev::SubmitEvent| {
+        event.prevent_default();
+        if form.pending.get_untracked() {
+            return;
+        }
+        let Some(body) = crate::browser::form_body(&event) else { return };
+        form.pending.set(true);
+        let navigate = navigate.clone();
+        crate::browser::post(form.path, body, move |result| {
+            form.pending.set(false);
+            match result {
+                Ok((answer, next)) => {
+                    form.failure.set(None);
+                    form.answer.set(Some(answer));
+                    form.successes.update(|successes| *successes += 1);
+                    if let Some(next) = next {
+                        navigate(&next, leptos_router::NavigateOptions::default());
+                    }
+                }
+                Err(failure) if failure.status == 401 && failure.fields.is_empty() => {
+                    crate::browser::go_to(&format!("/login?next={}", crate::browser::encoded_location()));
+                }
+                Err(failure) => form.failure.set(Some(failure)),
+            }
+        });
+    };
+    view! {
+        <form method="post" action=form.path id=id class=class on:submit=on_submit>
+            {children()}
+        </form>
     }
 }
 

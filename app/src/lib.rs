@@ -14,6 +14,7 @@ pub mod form;
 pub mod identity;
 pub mod layout;
 pub mod live;
+pub mod load;
 pub mod overview;
 pub mod root;
 #[cfg(feature = "ssr")]

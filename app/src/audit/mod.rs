@@ -8,6 +8,7 @@ use portico_model::Page;
 use portico_model::audit::AuditRecord;
 
 use crate::failure::Failure;
+use crate::load::{Ask, given};
 
 /// A page of the trail, newest first. Empty texts mean no restriction; `action` is the beginning of an action, or `security` for
 /// sign-ins, sessions and keys alone.
@@ -23,13 +24,24 @@ pub async fn list_audit(
 
     use crate::server::{actor, failed, identity};
 
-    let given = |text: String| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+    let some = |text: String| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
     let query = AuditQuery {
-        search: given(search),
-        action: given(action),
+        search: some(search),
+        action: some(action),
         outcome: AuditOutcome::parse(&outcome),
-        cursor: given(cursor),
+        cursor: some(cursor),
         ..AuditQuery::default()
     };
     identity()?.audit_records(&actor()?, query).await.map_err(failed)
+}
+
+impl Ask for ListAudit {
+    fn query(&self) -> Vec<(&'static str, String)> {
+        given([
+            ("search", &self.search),
+            ("action", &self.action),
+            ("outcome", &self.outcome),
+            ("cursor", &self.cursor),
+        ])
+    }
 }

@@ -7,7 +7,8 @@ use leptos_router::hooks::use_query_map;
 use portico_model::Page;
 use portico_model::audit::{AuditOutcome, AuditRecord};
 
-use super::list_audit;
+use super::ListAudit;
+use crate::load::{load, read};
 use crate::time::Moment;
 use crate::ui::{Badge, EmptyState, Glyph, Icon, ProblemView, Tone};
 
@@ -48,10 +49,10 @@ pub fn AuditPage() -> impl IntoView {
             cursor: map.get("cursor").unwrap_or_default(),
         })
     });
-    let page = Resource::new(
-        move || query.get(),
-        |query| list_audit(query.search, query.action, query.outcome, query.cursor),
-    );
+    let page = load(move || {
+        let Query { search, action, outcome, cursor } = query.get();
+        Some(ListAudit { search, action, outcome, cursor })
+    });
     view! {
         <Title text="Audit" />
         <div class="page-head">
@@ -98,7 +99,7 @@ pub fn AuditPage() -> impl IntoView {
         <Transition fallback=|| view! { <p class="loading" role="status">"Loading records"</p> }>
             {move || {
                 page.get()
-                    .map(|answer| match answer {
+                    .map(|answer| match read::<Page<AuditRecord>>(answer) {
                         Ok(page) if page.items.is_empty() => {
                             view! {
                                 <EmptyState

@@ -7,12 +7,12 @@ use portico_model::telemetry::{Bucket, ChartSeries, Sample, Value};
 use portico_model::{DeviceId, Timestamp};
 
 use super::row::{key_title, number_text, unit_of};
-use crate::failure::Failure;
+use crate::load::{Loaded, read};
 use crate::time::utc_text;
 use crate::ui::{Glyph, Icon, ProblemView};
 
 /// What the browser's chart can show side by side.
-pub const MAX_BUCKETS: u32 = 600;
+pub const MAX_BUCKETS: i64 = 600;
 const DEFAULT_RANGE: &str = "1h";
 const HOUR_MS: i64 = 3_600_000;
 
@@ -82,7 +82,7 @@ pub fn points_of(samples: &[Sample], key: &str) -> Vec<(Timestamp, f64)> {
 #[component]
 pub fn ChartPanel(
     id: DeviceId,
-    series: Resource<Result<Option<ChartSeries>, Failure>>,
+    series: Resource<Loaded>,
     #[prop(into)] range: Signal<Range>,
     #[prop(into)] key: Signal<String>,
     #[prop(into)] metadata: Signal<serde_json::Value>,
@@ -93,12 +93,10 @@ pub fn ChartPanel(
     let unit = Signal::derive(move || key.with(|key| metadata.with(|metadata| unit_of(metadata, key))));
     let csv = move || {
         let bounds = match range.get() {
-            Range::Last { name, .. } => format!("from=-{name}"),
-            Range::Between { from, to } => {
-                format!("from={}&to={}", crate::browser::encode(&from.to_iso()), crate::browser::encode(&to.to_iso()))
-            }
+            Range::Last { name, .. } => format!("start_time=-{name}"),
+            Range::Between { from, to } => format!("start_time={}&end_time={}", from.millis(), to.millis()),
         };
-        format!("/api/v1/devices/{id}/telemetry.csv?{bounds}")
+        format!("/api/v1/telemetry/{id}.csv?{bounds}")
     };
     view! {
         <section class="card chart-card" aria-labelledby="chart-title" id="chart">
@@ -116,7 +114,7 @@ pub fn ChartPanel(
                 {move || {
                     series
                         .get()
-                        .map(|series| match series {
+                        .map(|series| match read::<Option<ChartSeries>>(series) {
                             Ok(Some(series)) => {
                                 let live = range.with_untracked(Range::is_live);
                                 view! { <ChartView id series unit=unit.get_untracked() live points /> }.into_any()

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::{use_params_map, use_query_map};
-use portico_model::devices::{Device, DeviceProblem};
+use portico_model::devices::{Device, DeviceProblem, DeviceWithKey};
 use portico_model::identity::Permission;
 use portico_model::live::Event;
 use portico_model::telemetry::LatestValue;
@@ -15,8 +15,8 @@ use super::examples::{Endpoints, Examples, KEY_PLACEHOLDER, use_endpoints};
 use super::register::KeyOnce;
 use super::row::ConnectionBadge;
 use super::values::ValueTiles;
-use super::{device_chart, get_device, latest_values, problems};
-use crate::failure::Failure;
+use super::{DeviceChart, GetDevice, LatestValues, Problems};
+use crate::load::{Loaded, load, read};
 use crate::live::{LiveUpdate, fold, follow, use_live};
 use crate::time::{Ago, Moment};
 use crate::ui::toast::use_toasts;
@@ -37,45 +37,17 @@ pub fn DevicePage() -> impl IntoView {
             (part("key"), Range::parse(&part("range"), &part("from"), &part("to")))
         })
     });
-    let not_found = || Failure::new(404, "device_not_found", "There is no such device, or you may not see it.");
-    let device = Resource::new(
-        move || id.get(),
-        move |id| async move {
-            match id {
-                Some(id) => get_device(id).await,
-                None => Err(not_found()),
-            }
-        },
-    );
-    let latest = Resource::new(
-        move || id.get(),
-        move |id| async move {
-            match id {
-                Some(id) => latest_values(id).await,
-                None => Ok(Vec::new()),
-            }
-        },
-    );
-    let series = Resource::new(
-        move || (id.get(), asked.get()),
-        move |(id, (key, range))| async move {
-            let Some(id) = id else { return Ok(None) };
-            let (last_ms, from, to) = match range {
-                Range::Last { length_ms, .. } => (length_ms, Timestamp::default(), Timestamp::default()),
-                Range::Between { from, to } => (0, from, to),
-            };
-            device_chart(id, key, last_ms, from, to, MAX_BUCKETS).await
-        },
-    );
-    let troubles = Resource::new(
-        move || id.get(),
-        move |id| async move {
-            match id {
-                Some(id) => problems(id).await,
-                None => Ok(Vec::new()),
-            }
-        },
-    );
+    let device = load(move || id.get().map(|id| GetDevice { id }));
+    let latest = load(move || id.get().map(|id| LatestValues { id }));
+    let troubles = load(move || id.get().map(|id| Problems { id }));
+    let series = load(move || {
+        let (key, range) = asked.get();
+        let (last_ms, from, to) = match range {
+            Range::Last { length_ms, .. } => (length_ms, Timestamp::default(), Timestamp::default()),
+            Range::Between { from, to } => (0, from, to),
+        };
+        id.get().map(|id| DeviceChart { id, key, last_ms, from, to, max_buckets: MAX_BUCKETS })
+    });
     let live = use_live();
     Effect::new(move |seen: Option<u32>| {
         let returns = live.returns.get();
@@ -94,12 +66,12 @@ pub fn DevicePage() -> impl IntoView {
                 let device = device.get()?;
                 let latest = latest.get()?;
                 Some(
-                    match device {
+                    match read::<Device>(device) {
                         Ok(device) => {
                             view! {
                                 <DeviceView
                                     device
-                                    latest=latest.unwrap_or_default()
+                                    latest=read(latest).unwrap_or_default()
                                     series
                                     troubles
                                     asked
@@ -117,14 +89,12 @@ pub fn DevicePage() -> impl IntoView {
     }
 }
 
-type SeriesResource = Resource<Result<Option<portico_model::telemetry::ChartSeries>, Failure>>;
-
 #[component]
 fn DeviceView(
     device: Device,
     latest: Vec<LatestValue>,
-    series: SeriesResource,
-    troubles: Resource<Result<Vec<DeviceProblem>, Failure>>,
+    series: Resource<Loaded>,
+    troubles: Resource<Loaded>,
     asked: Memo<(String, Range)>,
     forms: DeviceForms,
     endpoints: Endpoints,
@@ -158,7 +128,7 @@ fn DeviceView(
         move || Some(format!("device:{id}")),
         move |update| match update {
             LiveUpdate::Snapshot(data) => {
-                if let Ok(now) = serde_json::from_value::<Device>(data) {
+                if let Some(now) = fold::device_of(data) {
                     device.set(now);
                 }
             }
@@ -172,7 +142,7 @@ fn DeviceView(
         move || Some(format!("telemetry:{id}")),
         move |update| match update {
             LiveUpdate::Snapshot(data) => {
-                if let Ok(now) = serde_json::from_value(data) {
+                if let Some(now) = fold::latest_of(data) {
                     values.set(now);
                 }
             }
@@ -187,21 +157,21 @@ fn DeviceView(
     );
     let toast = use_toasts();
     Effect::new(move |_| {
-        if let Some(Ok(changed)) = forms.update.value().get() {
+        if let Some(changed) = forms.update.answer() {
             device.set(changed);
             toast("Changes saved".to_owned());
         }
     });
     Effect::new(move |_| {
-        if let Some(Ok(changed)) = forms.set_status.value().get() {
+        if let Some(changed) = forms.set_status.answer() {
             device.set(changed);
         }
     });
     let name = Memo::new(move |_| device.with(|device| device.name.clone()));
     let issue = Memo::new(move |_| device.with(|device| device.issue.clone()));
-    let new_key = move || match forms.rotate.value().get() {
-        Some(Ok(rotated)) => Some(rotated.api_key),
-        _ => forms.rotate_form.outcome("api_key"),
+    let new_key = move || match forms.rotate.answer::<DeviceWithKey>() {
+        Some(rotated) => Some(rotated.api_key),
+        None => forms.rotate.outcome("api_key"),
     };
     let endpoints = StoredValue::new(endpoints);
     view! {
@@ -311,7 +281,7 @@ fn Facts(device: RwSignal<Device>) -> impl IntoView {
 }
 
 #[component]
-fn Troubles(troubles: Resource<Result<Vec<DeviceProblem>, Failure>>) -> impl IntoView {
+fn Troubles(troubles: Resource<Loaded>) -> impl IntoView {
     view! {
         <section class="card" aria-labelledby="problems-title">
             <h2 id="problems-title">"Problems with its messages"</h2>
@@ -319,7 +289,7 @@ fn Troubles(troubles: Resource<Result<Vec<DeviceProblem>, Failure>>) -> impl Int
                 {move || {
                     troubles
                         .get()
-                        .map(|troubles| match troubles {
+                        .map(|troubles| match read::<Vec<DeviceProblem>>(troubles) {
                             Ok(troubles) if troubles.is_empty() => {
                                 view! {
                                     <p class="quiet">

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use portico_model::devices::{Device, DeviceStatus};
 
 use super::{DeleteDevice, RotateKey, SetDeviceStatus, UpdateDevice};
-use crate::form::FormState;
+use crate::form::{FormState, PostForm};
 use crate::ui::{
     Choice, Dialog, ErrorSummary, Glyph, SelectField, SubmitButton, TextAreaField, TextField,
 };
@@ -15,30 +15,20 @@ const EDIT_FIELDS: &[&str] =
 /// The forms of the page, made while it begins.
 #[derive(Clone, Copy)]
 pub struct DeviceForms {
-    pub update: ServerAction<UpdateDevice>,
-    pub set_status: ServerAction<SetDeviceStatus>,
-    pub rotate: ServerAction<RotateKey>,
-    pub delete: ServerAction<DeleteDevice>,
-    update_form: FormState,
-    status_form: FormState,
-    pub rotate_form: FormState,
-    delete_form: FormState,
+    pub update: FormState,
+    pub set_status: FormState,
+    pub rotate: FormState,
+    pub delete: FormState,
 }
 
 impl DeviceForms {
     #[must_use]
     pub fn new() -> Self {
-        let (update, set_status) = (ServerAction::new(), ServerAction::new());
-        let (rotate, delete) = (ServerAction::new(), ServerAction::new());
         Self {
-            update,
-            set_status,
-            rotate,
-            delete,
-            update_form: FormState::of(update),
-            status_form: FormState::of(set_status),
-            rotate_form: FormState::of(rotate),
-            delete_form: FormState::of(delete),
+            update: FormState::of::<UpdateDevice>(),
+            set_status: FormState::of::<SetDeviceStatus>(),
+            rotate: FormState::of::<RotateKey>(),
+            delete: FormState::of::<DeleteDevice>(),
         }
     }
 }
@@ -53,30 +43,30 @@ impl Default for DeviceForms {
 #[component]
 pub fn DeviceActions(device: RwSignal<Device>, forms: DeviceForms) -> impl IntoView {
     let id = device.with_untracked(|device| device.id);
-    let DeviceForms { update, set_status, rotate, delete, update_form, status_form, rotate_form, delete_form } = forms;
+    let DeviceForms { update, set_status, rotate, delete } = forms;
     let is_active = Memo::new(move |_| device.with(|device| device.status == DeviceStatus::Active));
     let now = device.get_untracked();
-    let updated = Signal::derive(move || matches!(update.value().get(), Some(Ok(_))));
-    let rotated = Signal::derive(move || matches!(rotate.value().get(), Some(Ok(_))));
+    let updated = Signal::derive(move || update.successes.get() > 0);
+    let rotated = Signal::derive(move || rotate.successes.get() > 0);
     view! {
         <div class="page-actions">
-            <Dialog label="Edit" glyph=Glyph::Edit open=update_form.came_back() done=updated>
-                <ActionForm action=update attr:class="form" attr:id="edit-device">
-                    <ErrorSummary form=update_form shown=EDIT_FIELDS />
+            <Dialog label="Edit" glyph=Glyph::Edit open=update.came_back() done=updated>
+                <PostForm form=update id="edit-device">
+                    <ErrorSummary form=update shown=EDIT_FIELDS />
                     <input type="hidden" name="id" value=id.to_string() />
-                    <TextField form=update_form name="name" label="Name" required=true maxlength=100 value=now.name />
+                    <TextField form=update name="name" label="Name" required=true maxlength=100 value=now.name />
                     <TextField
-                        form=update_form
+                        form=update
                         name="device_type"
                         label="Type"
                         required=true
                         maxlength=100
                         value=now.device_type
                     />
-                    <TextField form=update_form name="location" label="Place" value=now.location />
-                    <TextField form=update_form name="firmware_version" label="Firmware" value=now.firmware_version />
+                    <TextField form=update name="location" label="Place" value=now.location />
+                    <TextField form=update name="firmware_version" label="Firmware" value=now.firmware_version />
                     <TextField
-                        form=update_form
+                        form=update
                         name="heartbeat_interval_s"
                         label="Heard from every … seconds"
                         kind="number"
@@ -86,7 +76,7 @@ pub fn DeviceActions(device: RwSignal<Device>, forms: DeviceForms) -> impl IntoV
                         value=now.heartbeat_interval_s.to_string()
                     />
                     <SelectField
-                        form=update_form
+                        form=update
                         name="status"
                         label="Status"
                         value=now.status.as_str()
@@ -97,35 +87,35 @@ pub fn DeviceActions(device: RwSignal<Device>, forms: DeviceForms) -> impl IntoV
                         ]
                         help="Only an active device may send."
                     />
-                    <TextAreaField form=update_form name="description" label="Description" value=now.description />
+                    <TextAreaField form=update name="description" label="Description" value=now.description />
                     <SubmitButton label="Save changes" pending=update.pending() />
-                </ActionForm>
+                </PostForm>
             </Dialog>
-            <Dialog label="New key" glyph=Glyph::Key open=rotate_form.came_back() done=rotated>
-                <ActionForm action=rotate attr:class="form" attr:id="rotate-key">
-                    <ErrorSummary form=rotate_form shown=&[] />
+            <Dialog label="New key" glyph=Glyph::Key open=rotate.came_back() done=rotated>
+                <PostForm form=rotate id="rotate-key">
+                    <ErrorSummary form=rotate shown=&[] />
                     <input type="hidden" name="id" value=id.to_string() />
                     <p>
                         "The device gets a new key, shown once. The old key stops working at once, unless an overlap is configured: until the device has the new one, it is silent."
                     </p>
                     <SubmitButton label="Make new key" glyph=Glyph::Key pending=rotate.pending() />
-                </ActionForm>
+                </PostForm>
             </Dialog>
-            <ActionForm action=set_status attr:class="inline" attr:id="set-status">
+            <PostForm form=set_status class="inline" id="set-status">
                 <input type="hidden" name="id" value=id.to_string() />
                 <input type="hidden" name="status" value=move || if is_active.get() { "inactive" } else { "active" } />
                 <button class="button" type="submit" disabled=move || set_status.pending().get()>
                     {move || if is_active.get() { "Deactivate" } else { "Activate" }}
                 </button>
-                <ErrorSummary form=status_form shown=&[] />
-            </ActionForm>
-            <Dialog label="Delete" glyph=Glyph::Trash class="button button-danger" open=delete_form.came_back()>
-                <ActionForm action=delete attr:class="form" attr:id="delete-device">
-                    <ErrorSummary form=delete_form shown=&["confirm_name"] />
+                <ErrorSummary form=set_status shown=&[] />
+            </PostForm>
+            <Dialog label="Delete" glyph=Glyph::Trash class="button button-danger" open=delete.came_back()>
+                <PostForm form=delete id="delete-device">
+                    <ErrorSummary form=delete shown=&["confirm_name"] />
                     <input type="hidden" name="id" value=id.to_string() />
                     <p>"Deletes the device, its key and everything it has measured. This cannot be undone."</p>
                     <TextField
-                        form=delete_form
+                        form=delete
                         name="confirm_name"
                         label=format!("Type “{}” to confirm", device.with_untracked(|device| device.name.clone()))
                         required=true
@@ -137,7 +127,7 @@ pub fn DeviceActions(device: RwSignal<Device>, forms: DeviceForms) -> impl IntoV
                         class="button button-danger"
                         pending=delete.pending()
                     />
-                </ActionForm>
+                </PostForm>
             </Dialog>
         </div>
     }

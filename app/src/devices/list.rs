@@ -10,9 +10,10 @@ use portico_model::live::Event;
 use portico_model::telemetry::LatestValue;
 use portico_model::{DeviceId, Page};
 
-use super::list_devices;
+use super::ListDevices;
 use super::row::{ConnectionBadge, key_title, unit_of, value_text};
 use crate::live::{LiveUpdate, fold, follow, use_live};
+use crate::load::{load, read};
 use crate::time::Ago;
 use crate::ui::{EmptyState, Glyph, Icon, ProblemView};
 use crate::viewer::viewer_may;
@@ -65,10 +66,10 @@ pub fn DevicesPage() -> impl IntoView {
             cursor: map.get("cursor").unwrap_or_default(),
         })
     });
-    let page = Resource::new(
-        move || query.get(),
-        |query| list_devices(query.search, query.status, query.connection, query.sort, query.cursor),
-    );
+    let page = load(move || {
+        let Query { search, status, connection, sort, cursor } = query.get();
+        Some(ListDevices { search, status, connection, sort, cursor })
+    });
     let live = use_live();
     Effect::new(move |seen: Option<u32>| {
         let returns = live.returns.get();
@@ -107,7 +108,7 @@ pub fn DevicesPage() -> impl IntoView {
         <Transition fallback=|| view! { <p class="loading" role="status">"Loading devices"</p> }>
             {move || {
                 page.get()
-                    .map(|answer| match answer {
+                    .map(|answer| match read::<Page<Device>>(answer) {
                         Ok(found) if found.items.is_empty() => {
                             view! { <NoDevices restricted=query.with_untracked(Query::is_restricted) may_register /> }
                                 .into_any()
@@ -260,7 +261,14 @@ fn DeviceTable(
     follow(
         || Some("devices".to_owned()),
         move |update| match update {
-            LiveUpdate::Snapshot(_) => {}
+            // What changed while the page was on its way.
+            LiveUpdate::Snapshot(data) => {
+                for device in serde_json::from_value::<fold::ListSnapshot>(data).into_iter().flat_map(|list| list.devices) {
+                    if let Some(row) = rows.with_untracked(|rows| rows.iter().find(|row| row.id == device.id).copied()) {
+                        row.apply(&Event::DeviceChanged { device });
+                    }
+                }
+            }
             LiveUpdate::Event(event) => match &event {
                 Event::DeviceDeleted { id } => rows.update(|rows| rows.retain(|row| row.id != *id)),
                 Event::DeviceChanged { device } if !rows.with_untracked(|rows| rows.iter().any(|row| row.id == device.id)) => {
@@ -373,7 +381,7 @@ fn RowValues(id: DeviceId, device: RwSignal<Device>) -> impl IntoView {
         move || Some(format!("telemetry:{id}")),
         move |update| match update {
             LiveUpdate::Snapshot(data) => {
-                if let Ok(latest) = serde_json::from_value(data) {
+                if let Some(latest) = fold::latest_of(data) {
                     values.set(latest);
                 }
             }

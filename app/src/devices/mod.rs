@@ -9,6 +9,7 @@ pub mod register;
 pub mod row;
 pub mod values;
 
+pub use examples::Endpoints;
 use leptos::prelude::*;
 use leptos::server_fn::codec::GetUrl;
 use portico_model::devices::{Device, DeviceProblem, DeviceWithKey};
@@ -16,6 +17,7 @@ use portico_model::telemetry::{ChartSeries, LatestValue};
 use portico_model::{DeviceId, Page, Timestamp};
 
 use crate::failure::Failure;
+use crate::load::{Ask, given};
 
 /// How many rows a page of the list has.
 #[cfg(feature = "ssr")]
@@ -35,13 +37,13 @@ pub async fn list_devices(
 
     use crate::server::{actor, devices, failed};
 
-    let given = |text: String| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+    let some = |text: String| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
     let query = DeviceQuery {
-        search: given(search),
+        search: some(search),
         status: DeviceStatus::parse(&status),
         connection: Connection::parse(&connection),
         sort: if sort == "created" { Sort::Created } else { Sort::Name },
-        cursor: given(cursor),
+        cursor: some(cursor),
         limit: Some(PAGE_SIZE),
         ..DeviceQuery::default()
     };
@@ -73,7 +75,7 @@ pub async fn device_chart(
     last_ms: i64,
     from: Timestamp,
     to: Timestamp,
-    max_buckets: u32,
+    max_buckets: i64,
 ) -> Result<Option<ChartSeries>, Failure> {
     use crate::server::{actor, devices, failed};
 
@@ -119,7 +121,7 @@ pub async fn register_device(
     use leptos::server_fn::ServerFn as _;
     use portico_model::devices::NewDevice;
 
-    use crate::server::{actor, devices, failed, form_done, form_failed};
+    use crate::server::{actor, devices, failed, form_failed};
 
     const PAGE: &str = "/devices/new";
     let values = [
@@ -279,4 +281,47 @@ pub async fn delete_device(id: DeviceId, #[server(default)] confirm_name: String
     devices.delete(&actor, id).await.map_err(|error| refuse(failed(error)))?;
     leptos_axum::redirect("/devices");
     Ok(())
+}
+
+impl Ask for ListDevices {
+    fn query(&self) -> Vec<(&'static str, String)> {
+        given([
+            ("search", &self.search),
+            ("status", &self.status),
+            ("connection", &self.connection),
+            ("sort", &self.sort),
+            ("cursor", &self.cursor),
+        ])
+    }
+}
+
+impl Ask for GetDevice {
+    fn query(&self) -> Vec<(&'static str, String)> {
+        vec![("id", self.id.to_string())]
+    }
+}
+
+impl Ask for LatestValues {
+    fn query(&self) -> Vec<(&'static str, String)> {
+        vec![("id", self.id.to_string())]
+    }
+}
+
+impl Ask for Problems {
+    fn query(&self) -> Vec<(&'static str, String)> {
+        vec![("id", self.id.to_string())]
+    }
+}
+
+impl Ask for DeviceChart {
+    fn query(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("id", self.id.to_string()),
+            ("key", self.key.clone()),
+            ("last_ms", self.last_ms.to_string()),
+            ("from", self.from.to_iso()),
+            ("to", self.to.to_iso()),
+            ("max_buckets", self.max_buckets.to_string()),
+        ]
+    }
 }

@@ -5,8 +5,9 @@ use leptos_meta::Title;
 use portico_model::devices::{Device, DeviceWithKey};
 
 use super::examples::{Endpoints, Examples, use_endpoints};
-use super::{RegisterDevice, get_device};
-use crate::form::FormState;
+use super::{GetDevice, RegisterDevice};
+use crate::form::{FormState, PostForm};
+use crate::load::{load, read};
 use crate::ui::{CopyButton, ErrorSummary, Glyph, Icon, ProblemView, SubmitButton, TextAreaField, TextField};
 
 const FIELDS: &[&str] =
@@ -15,22 +16,13 @@ const FIELDS: &[&str] =
 /// The page.
 #[component]
 pub fn RegisterPage() -> impl IntoView {
-    let action = ServerAction::<RegisterDevice>::new();
-    let form = FormState::of(action);
+    let form = FormState::of::<RegisterDevice>();
     let endpoints = StoredValue::new(use_endpoints());
     // After a plain post: the key of the device just registered.
     let posted = form.outcome("id").and_then(|id| id.parse().ok()).zip(form.outcome("api_key"));
     let posted_id = posted.as_ref().map(|(id, _)| *id);
     let posted_key = StoredValue::new(posted.map(|(_, key)| key));
-    let posted_device = Resource::new(
-        || (),
-        move |()| async move {
-            match posted_id {
-                Some(id) => get_device(id).await.map(Some),
-                None => Ok(None),
-            }
-        },
-    );
+    let posted_device = load(move || posted_id.map(|id| GetDevice { id }));
     view! {
         <Title text="Register device" />
         <nav class="crumbs" aria-label="Breadcrumb">
@@ -39,15 +31,13 @@ pub fn RegisterPage() -> impl IntoView {
         <h1>"Register device"</h1>
         <Transition>
             {move || {
-                let registered = match action.value().get() {
-                    Some(Ok(registered)) => Some(Ok(registered)),
-                    _ => {
-                        match posted_device.get()? {
-                            Ok(Some(device)) => posted_key.get_value().map(|api_key| Ok(DeviceWithKey { device, api_key })),
-                            Ok(None) => None,
-                            Err(failure) => Some(Err(failure)),
-                        }
+                let posted = posted_device.get()?;
+                let registered = match (form.answer::<DeviceWithKey>(), posted_key.get_value()) {
+                    (Some(registered), _) => Some(Ok(registered)),
+                    (None, Some(api_key)) => {
+                        Some(read::<Device>(posted).map(|device| DeviceWithKey { device, api_key }))
                     }
+                    (None, None) => None,
                 };
                 Some(
                     match registered {
@@ -64,7 +54,7 @@ pub fn RegisterPage() -> impl IntoView {
                                 .into_any()
                         }
                         Some(Err(failure)) => view! { <ProblemView failure /> }.into_any(),
-                        None => view! { <RegisterForm action form /> }.into_any(),
+                        None => view! { <RegisterForm form /> }.into_any(),
                     },
                 )
             }}
@@ -73,10 +63,10 @@ pub fn RegisterPage() -> impl IntoView {
 }
 
 #[component]
-fn RegisterForm(action: ServerAction<RegisterDevice>, form: FormState) -> impl IntoView {
+fn RegisterForm(form: FormState) -> impl IntoView {
     view! {
         <section class="card card-form">
-            <ActionForm action attr:class="form" attr:id="register-device">
+            <PostForm form id="register-device">
                 <ErrorSummary form shown=FIELDS />
                 <TextField
                     form
@@ -117,10 +107,10 @@ fn RegisterForm(action: ServerAction<RegisterDevice>, form: FormState) -> impl I
                 </div>
                 <TextAreaField form name="description" label="Description" />
                 <div class="actions">
-                    <SubmitButton label="Register device" pending=action.pending() />
+                    <SubmitButton label="Register device" pending=form.pending() />
                     <a class="button" href="/devices">"Cancel"</a>
                 </div>
-            </ActionForm>
+            </PostForm>
         </section>
     }
 }

@@ -10,7 +10,8 @@ use portico_model::identity::{CurrentUser, Session};
 use super::SignOut;
 use super::theme::ThemeChoice;
 use crate::failure::Failure;
-use crate::form::FormState;
+use crate::load::{Ask, load, read};
+use crate::form::{FormState, PostForm};
 use crate::time::Ago;
 use crate::ui::toast::use_toasts;
 use crate::ui::{Badge, ErrorSummary, Glyph, Icon, ProblemView, SubmitButton, TextField, Tone};
@@ -82,23 +83,25 @@ pub async fn change_password(current_password: String, new_password: String) -> 
 /// The page.
 #[component]
 pub fn AccountPage() -> impl IntoView {
-    let user = Resource::new(|| (), |()| me());
-    let end_one = ServerAction::<EndSession>::new();
-    let end_others = ServerAction::<EndOtherSessions>::new();
-    let password = ServerAction::<ChangePassword>::new();
-    let password_form = FormState::of(password);
-    let one_form = FormState::of(end_one);
-    let others_form = FormState::of(end_others);
-    let sessions = Resource::new(move || (end_one.version().get(), end_others.version().get()), |_| sessions());
+    let user = load(|| Some(Me {}));
+    let end_one = FormState::of::<EndSession>();
+    let end_others = FormState::of::<EndOtherSessions>();
+    let password = FormState::of::<ChangePassword>();
+    let sessions = load(|| Some(Sessions {}));
+    Effect::new(move |before: Option<u32>| {
+        let ended = end_one.successes.get() + end_others.successes.get();
+        if before.is_some_and(|before| before != ended) {
+            sessions.refetch();
+        }
+        ended
+    });
     let toast = use_toasts();
+    let changed = move || password.successes.get() > 0 || password.outcome("done").is_some();
     Effect::new(move |_| {
-        if let Some(Ok(())) = password.value().get() {
+        if password.successes.get() > 0 {
             toast("Password changed".to_owned());
         }
     });
-    let changed = move || {
-        matches!(password.value().get(), Some(Ok(()))) || password_form.outcome("done").is_some()
-    };
     view! {
         <Title text="Account" />
         <div class="page-head">
@@ -116,7 +119,7 @@ pub fn AccountPage() -> impl IntoView {
                 <Transition>
                     {move || {
                         user.get()
-                            .map(|user| match user {
+                            .map(|user| match read::<CurrentUser>(user) {
                                 Ok(user) => {
                                     view! {
                                         <dl class="facts">
@@ -144,10 +147,10 @@ pub fn AccountPage() -> impl IntoView {
                 <p class="note" role="status" hidden=move || !changed()>
                     "The password is changed. Your other sessions were ended."
                 </p>
-                <ActionForm action=password attr:class="form" attr:id="change-password">
-                    <ErrorSummary form=password_form shown=&["current_password", "new_password"] />
+                <PostForm form=password id="change-password">
+                    <ErrorSummary form=password shown=&["current_password", "new_password"] />
                     <TextField
-                        form=password_form
+                        form=password
                         name="current_password"
                         label="Current password"
                         kind="password"
@@ -155,7 +158,7 @@ pub fn AccountPage() -> impl IntoView {
                         autocomplete="current-password"
                     />
                     <TextField
-                        form=password_form
+                        form=password
                         name="new_password"
                         label="New password"
                         kind="password"
@@ -165,23 +168,23 @@ pub fn AccountPage() -> impl IntoView {
                         autocomplete="new-password"
                     />
                     <SubmitButton label="Change password" pending=password.pending() />
-                </ActionForm>
+                </PostForm>
             </section>
         </div>
         <section class="card" aria-labelledby="sessions-title">
             <div class="card-head">
                 <h2 id="sessions-title">"Where you are signed in"</h2>
-                <ActionForm action=end_others attr:class="inline">
+                <PostForm form=end_others class="inline">
                     <SubmitButton label="Sign out everywhere else" class="button" pending=end_others.pending() />
-                </ActionForm>
+                </PostForm>
             </div>
-            <ErrorSummary form=one_form shown=&[] />
-            <ErrorSummary form=others_form shown=&[] />
+            <ErrorSummary form=end_one shown=&[] />
+            <ErrorSummary form=end_others shown=&[] />
             <Transition>
                 {move || {
                     sessions
                         .get()
-                        .map(|sessions| match sessions {
+                        .map(|sessions| match read::<Vec<Session>>(sessions) {
                             Ok(sessions) => {
                                 view! {
                                     <ul class="sessions">
@@ -202,7 +205,7 @@ pub fn AccountPage() -> impl IntoView {
 }
 
 #[component]
-fn SessionEntry(session: Session, end_one: ServerAction<EndSession>) -> impl IntoView {
+fn SessionEntry(session: Session, end_one: FormState) -> impl IntoView {
     let browser = browser_name(&session.user_agent);
     view! {
         <li>
@@ -216,10 +219,10 @@ fn SessionEntry(session: Session, end_one: ServerAction<EndSession>) -> impl Int
                 view! { <Badge tone=Tone::Ok glyph=Glyph::Check word="This one" /> }.into_any()
             } else {
                 view! {
-                    <ActionForm action=end_one attr:class="inline">
+                    <PostForm form=end_one class="inline">
                         <input type="hidden" name="id" value=session.id.to_string() />
                         <button class="button button-small" type="submit">"Sign out"</button>
-                    </ActionForm>
+                    </PostForm>
                 }
                     .into_any()
             }}
@@ -246,6 +249,18 @@ fn browser_name(user_agent: &str) -> String {
         Some("Mac OS X") => format!("{browser} on macOS"),
         Some(system) => format!("{browser} on {system}"),
         None => browser.to_owned(),
+    }
+}
+
+impl Ask for Me {
+    fn query(&self) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
+}
+
+impl Ask for Sessions {
+    fn query(&self) -> Vec<(&'static str, String)> {
+        Vec::new()
     }
 }
 

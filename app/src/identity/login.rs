@@ -5,19 +5,20 @@ use leptos::server_fn::ServerFn;
 use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
 
-use super::{SignIn, setup_needed};
+use super::{SetupNeeded, SignIn};
 use crate::form::FormState;
 use crate::layout::BarePage;
+use crate::load::{load, read};
 use crate::ui::{ErrorSummary, Glyph, SubmitButton, TextField};
 
 /// The form always loads a new page: whoever signs in gets everything fresh.
 #[component]
 pub fn LoginPage() -> impl IntoView {
     let query = use_query_map();
-    let form = FormState::plain::<SignIn>();
+    let form = FormState::of::<SignIn>();
     let next = move || query.with(|query| query.get("next").unwrap_or_default());
     let signed_out = move || query.with(|query| query.get("signed_out").is_some());
-    let setup = Resource::new(|| (), |()| setup_needed());
+    let setup = load(|| Some(SetupNeeded {}));
     view! {
         <Title text="Sign in" />
         <BarePage>
@@ -27,7 +28,7 @@ pub fn LoginPage() -> impl IntoView {
                     {move || {
                         setup
                             .get()
-                            .and_then(Result::ok)
+                            .and_then(|needed| read::<bool>(needed).ok())
                             .filter(|needed| *needed)
                             .map(|_| {
                                 view! {

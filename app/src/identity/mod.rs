@@ -9,6 +9,7 @@ pub mod users;
 use leptos::prelude::*;
 
 use crate::failure::Failure;
+use crate::load::Ask;
 
 /// Signs in with the form of `/login`.
 #[server(name = SignIn, prefix = "/sfn", endpoint = "identity/sign_in")]
@@ -87,5 +88,11 @@ pub async fn set_up(
             let values = [("organization_name", &*organization_name), ("username", &*username), ("email", &*email)];
             Err(form_failed(SetUp::PATH, &page, &values, failed(error)))
         }
+    }
+}
+
+impl Ask for SetupNeeded {
+    fn query(&self) -> Vec<(&'static str, String)> {
+        Vec::new()
     }
 }

@@ -5,9 +5,10 @@ use leptos::server_fn::ServerFn;
 use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
 
-use super::{SetUp, setup_needed};
+use super::{SetUp, SetupNeeded};
 use crate::form::FormState;
 use crate::layout::BarePage;
+use crate::load::{load, read};
 use crate::ui::{EmptyState, ErrorSummary, Glyph, ProblemView, SubmitButton, TextField};
 
 const FIELDS: &[&str] = &["organization_name", "username", "email", "password"];
@@ -15,9 +16,9 @@ const FIELDS: &[&str] = &["organization_name", "username", "email", "password"];
 /// The page.
 #[component]
 pub fn SetupPage() -> impl IntoView {
-    let setup = Resource::new(|| (), |()| setup_needed());
+    let setup = load(|| Some(SetupNeeded {}));
     // Outside the suspense: what a post left behind is read while the page begins.
-    let form = FormState::plain::<SetUp>();
+    let form = FormState::of::<SetUp>();
     view! {
         <Title text="Set up" />
         <BarePage>
@@ -25,7 +26,7 @@ pub fn SetupPage() -> impl IntoView {
                 {move || {
                     setup
                         .get()
-                        .map(|needed| match needed {
+                        .map(|needed| match read::<bool>(needed) {
                             Ok(true) => view! { <SetupForm form /> }.into_any(),
                             Ok(false) => {
                                 view! {

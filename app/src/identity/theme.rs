@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 
 use crate::failure::Failure;
+use crate::form::{FormState, PostForm};
 use crate::ui::{Glyph, Icon};
 
 /// Not a secret: the page reads and shows it.
@@ -75,7 +76,7 @@ pub async fn set_theme(theme: String) -> Result<(), Failure> {
 /// The choice, as a row of buttons; the page changes at once.
 #[component]
 pub fn ThemeChoice() -> impl IntoView {
-    let action = ServerAction::<SetTheme>::new();
+    let form = FormState::of::<SetTheme>();
     let chosen = RwSignal::new(SharedValue::new(|| Theme::of_request().as_str().to_owned()).into_inner());
     Effect::new(move |_| {
         // After a client-side navigation only the document knows.
@@ -84,7 +85,7 @@ pub fn ThemeChoice() -> impl IntoView {
         }
     });
     view! {
-        <ActionForm action>
+        <PostForm form class="inline">
             <div class="segmented" role="group" aria-label="Colours">
                 {Theme::ALL
                     .map(|theme| {
@@ -110,6 +111,6 @@ pub fn ThemeChoice() -> impl IntoView {
                         }
                     })}
             </div>
-        </ActionForm>
+        </PostForm>
     }
 }

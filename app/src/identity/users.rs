@@ -9,7 +9,8 @@ use portico_model::identity::User;
 use portico_model::{Page, UserId};
 
 use crate::failure::Failure;
-use crate::form::FormState;
+use crate::load::{Ask, given, load, read};
+use crate::form::{FormState, PostForm};
 use crate::time::Ago;
 use crate::ui::toast::use_toasts;
 use crate::ui::{
@@ -29,8 +30,8 @@ pub async fn list_users(
     use crate::server::{actor, failed, identity};
 
     const PAGE_SIZE: i64 = 50;
-    let given = |text: String| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
-    identity()?.users(&actor()?, given(search), given(cursor), PAGE_SIZE).await.map_err(failed)
+    let some = |text: String| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+    identity()?.users(&actor()?, some(search), some(cursor), PAGE_SIZE).await.map_err(failed)
 }
 
 /// Makes an account.
@@ -108,20 +109,24 @@ pub fn UsersPage() -> impl IntoView {
     let query = Memo::new(move |_| {
         map.with(|map| (map.get("search").unwrap_or_default(), map.get("cursor").unwrap_or_default()))
     });
-    let create = ServerAction::<CreateUser>::new();
-    let set_role = ServerAction::<SetRole>::new();
-    let set_active = ServerAction::<SetUserActive>::new();
-    let create_form = FormState::of(create);
-    let role_form = FormState::of(set_role);
-    let active_form = FormState::of(set_active);
-    let page = Resource::new(
-        move || (query.get(), create.version().get(), set_role.version().get(), set_active.version().get()),
-        |((search, cursor), ..)| list_users(search, cursor),
-    );
-    let created = Signal::derive(move || matches!(create.value().get(), Some(Ok(_))));
+    let create = FormState::of::<CreateUser>();
+    let set_role = FormState::of::<SetRole>();
+    let set_active = FormState::of::<SetUserActive>();
+    let page = load(move || {
+        let (search, cursor) = query.get();
+        Some(ListUsers { search, cursor })
+    });
+    Effect::new(move |before: Option<u32>| {
+        let changes = create.successes.get() + set_role.successes.get() + set_active.successes.get();
+        if before.is_some_and(|before| before != changes) {
+            page.refetch();
+        }
+        changes
+    });
+    let created = Signal::derive(move || create.successes.get() > 0);
     let toast = use_toasts();
     Effect::new(move |_| {
-        if let Some(Ok(user)) = create.value().get() {
+        if let Some(user) = create.answer::<User>() {
             toast(format!("{} can sign in now", user.username));
         }
     });
@@ -134,14 +139,14 @@ pub fn UsersPage() -> impl IntoView {
                     label="Add person"
                     glyph=Glyph::Plus
                     class="button button-primary"
-                    open=create_form.came_back()
+                    open=create.came_back()
                     done=created
                 >
-                    <ActionForm action=create attr:class="form" attr:id="create-user">
-                        <ErrorSummary form=create_form shown=NEW_FIELDS />
-                        <TextField form=create_form name="username" label="User name" required=true autocomplete="off" />
+                    <PostForm form=create id="create-user">
+                        <ErrorSummary form=create shown=NEW_FIELDS />
+                        <TextField form=create name="username" label="User name" required=true autocomplete="off" />
                         <TextField
-                            form=create_form
+                            form=create
                             name="email"
                             label="E-mail"
                             kind="email"
@@ -149,7 +154,7 @@ pub fn UsersPage() -> impl IntoView {
                             autocomplete="off"
                         />
                         <TextField
-                            form=create_form
+                            form=create
                             name="password"
                             label="First password"
                             kind="password"
@@ -159,14 +164,14 @@ pub fn UsersPage() -> impl IntoView {
                             help="At least 12 characters. They can change it on their account page."
                         />
                         <SelectField
-                            form=create_form
+                            form=create
                             name="role"
                             label="Role"
                             choices=role_choices()
                             value="user"
                         />
                         <SubmitButton label="Add person" pending=create.pending() />
-                    </ActionForm>
+                    </PostForm>
                 </Dialog>
             </div>
         </div>
@@ -183,12 +188,12 @@ pub fn UsersPage() -> impl IntoView {
             </div>
             <button class="button" type="submit">"Apply"</button>
         </Form>
-        <ErrorSummary form=role_form shown=&[] />
-        <ErrorSummary form=active_form shown=&[] />
+        <ErrorSummary form=set_role shown=&[] />
+        <ErrorSummary form=set_active shown=&[] />
         <Transition fallback=|| view! { <p class="loading" role="status">"Loading people"</p> }>
             {move || {
                 page.get()
-                    .map(|answer| match answer {
+                    .map(|answer| match read::<Page<User>>(answer) {
                         Ok(page) if page.items.is_empty() => {
                             view! {
                                 <EmptyState
@@ -212,8 +217,8 @@ pub fn UsersPage() -> impl IntoView {
 #[component]
 fn UserTable(
     page: Page<User>,
-    set_role: ServerAction<SetRole>,
-    set_active: ServerAction<SetUserActive>,
+    set_role: FormState,
+    set_active: FormState,
 ) -> impl IntoView {
     let next = page.next.as_deref().map(|cursor| format!("/users?cursor={}", crate::browser::encode(cursor)));
     let me = use_viewer().map(|viewer| viewer.id);
@@ -262,8 +267,8 @@ fn UserTable(
 fn UserRow(
     user: User,
     is_me: bool,
-    set_role: ServerAction<SetRole>,
-    set_active: ServerAction<SetUserActive>,
+    set_role: FormState,
+    set_active: FormState,
 ) -> impl IntoView {
     let id = StoredValue::new(user.id.to_string());
     let role = user.role.as_str();
@@ -282,7 +287,7 @@ fn UserRow(
                 <span class="sub">{user.email}</span>
             </th>
             <td class="cell-role">
-                <ActionForm action=set_role attr:class="inline">
+                <PostForm form=set_role class="inline">
                     <input type="hidden" name="id" value=id.get_value() />
                     <select name="role" aria-label=label disabled=is_me>
                         {role_choices()
@@ -297,7 +302,7 @@ fn UserRow(
                             .collect_view()}
                     </select>
                     <button class="button button-small" type="submit" disabled=is_me>"Set role"</button>
-                </ActionForm>
+                </PostForm>
             </td>
             <td class="cell-seen">
                 <Ago at=Signal::stored(user.last_login_at) />
@@ -306,7 +311,7 @@ fn UserRow(
                 {(!is_me)
                     .then(|| {
                         view! {
-                            <ActionForm action=set_active attr:class="inline">
+                            <PostForm form=set_active class="inline">
                                 <input type="hidden" name="id" value=id.get_value() />
                                 <input
                                     type="hidden"
@@ -316,10 +321,16 @@ fn UserRow(
                                 <button class="button button-small" type="submit">
                                     {if user.is_active { "Deactivate" } else { "Activate" }}
                                 </button>
-                            </ActionForm>
+                            </PostForm>
                         }
                     })}
             </td>
         </tr>
+    }
+}
+
+impl Ask for ListUsers {
+    fn query(&self) -> Vec<(&'static str, String)> {
+        given([("search", &self.search), ("cursor", &self.cursor)])
     }
 }

@@ -4,6 +4,8 @@ use portico_model::devices::{Connection, Device, DeviceStatus};
 use portico_model::live::Event;
 use portico_model::telemetry::{LatestValue, Sample};
 use portico_model::{DeviceId, Timestamp};
+use serde::Deserialize;
+use serde_json::Value as Json;
 
 /// How many entries the feed of the overview keeps.
 const FEED_LENGTH: usize = 40;
@@ -30,7 +32,6 @@ pub fn fold_device(device: &mut Device, event: &Event) -> bool {
             device.rssi_dbm = *rssi_dbm;
             differs
         }
-        Event::Telemetry(telemetry) if telemetry.device_id == device.id => false,
         _ => false,
     }
 }
@@ -63,7 +64,37 @@ pub fn fold_latest(values: &mut Vec<LatestValue>, samples: &[Sample]) -> Vec<Str
     changed
 }
 
+/// The snapshot of the topic `devices`: the first of the list, and all counted.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct ListSnapshot {
+    pub devices: Vec<Device>,
+    pub counts: Counts,
+}
+
 /// How many devices are in which state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub struct Counts {
+    pub total: i64,
+    pub online: i64,
+    pub offline: i64,
+    pub never: i64,
+}
+
+/// The snapshot of a topic `telemetry:ID`, sorted by key.
+#[must_use]
+pub fn latest_of(mut snapshot: Json) -> Option<Vec<LatestValue>> {
+    let mut latest: Vec<LatestValue> = serde_json::from_value(snapshot.get_mut("latest")?.take()).ok()?;
+    latest.sort_by(|before, after| before.key.cmp(&after.key));
+    Some(latest)
+}
+
+/// The snapshot of a topic `device:ID`.
+#[must_use]
+pub fn device_of(mut snapshot: Json) -> Option<Device> {
+    serde_json::from_value(snapshot.get_mut("device")?.take()).ok()
+}
+
+/// How the counts shift.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Shift {
     pub online: i64,
@@ -268,6 +299,18 @@ mod tests {
         let mut values = Vec::new();
         fold_latest(&mut values, &[sample(1, "t", 1.0), sample(2, "t", 2.0)]);
         assert_eq!(values.first().map(|value| value.value.clone()), Some(Value::Number(2.0)));
+    }
+
+    #[test]
+    fn snapshots_are_read() {
+        let latest = serde_json::json!({"latest": [
+            {"key": "t", "value": 21.5, "ts": "2026-11-21T02:00:00.000+00:00"},
+            {"key": "door", "value": true, "ts": "2026-11-21T02:00:00.000+00:00"},
+        ]});
+        let latest = latest_of(latest).unwrap();
+        assert_eq!(latest.iter().map(|latest| latest.key.as_str()).collect::<Vec<_>>(), ["door", "t"]);
+        assert_eq!(device_of(serde_json::json!({"device": device()})), Some(device()));
+        assert_eq!(latest_of(serde_json::json!([])), None);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use leptos::leptos_dom::helpers::{TimeoutHandle, set_timeout_with_handle};
 use leptos::prelude::*;
-use portico_model::live::{ClientMessage, ServerMessage};
+use portico_model::live::ClientMessage;
 use wasm_bindgen::JsCast;
 use wasm_bindgen::closure::Closure;
 use web_sys::{CloseEvent, MessageEvent, WebSocket};
@@ -172,7 +172,7 @@ fn opened() {
 }
 
 fn received(text: &str) {
-    let message = serde_json::from_str::<ServerMessage<serde_json::Value>>(text);
+    let message = serde_json::from_str(text);
     let deliver = with_line(|line| {
         line.heard_ms = crate::browser::now().millis();
         match line.topics.react(message.ok()?) {

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use portico_model::live::{Event, ServerMessage};
+use portico_model::Timestamp;
+use portico_model::devices::Connection;
+use portico_model::live::Event;
 use serde_json::Value;
 
 use super::LiveUpdate;
@@ -38,46 +40,70 @@ impl Topics {
         self.followed.keys().cloned().collect()
     }
 
-    pub fn react(&mut self, message: ServerMessage<Value>) -> Reaction {
-        match message {
-            ServerMessage::Snapshot { topic, seq, data } => match self.followed.get_mut(&topic) {
-                Some(last) => {
-                    *last = Some(seq);
-                    Reaction::Deliver { topic, update: LiveUpdate::Snapshot(data) }
-                }
-                None => Reaction::Ignore,
-            },
-            ServerMessage::Event { topic, seq, data } => match self.followed.get_mut(&topic) {
+    /// `message` is a `portico_model::live::ServerMessage` as JSON. It is taken apart by hand: derived code for tagged
+    /// enums costs the browser more than all of this file.
+    pub fn react(&mut self, mut message: Value) -> Reaction {
+        let Some(topic) = message.get("topic").and_then(Value::as_str).map(ToOwned::to_owned) else {
+            return Reaction::Ignore;
+        };
+        let Some(last) = self.followed.get_mut(&topic) else { return Reaction::Ignore };
+        let seq = message.get("seq").and_then(Value::as_u64).unwrap_or_default();
+        let data = message.get_mut("data").map(Value::take).unwrap_or_default();
+        match message.get("op").and_then(Value::as_str).unwrap_or_default() {
+            "snapshot" => {
+                *last = Some(seq);
+                Reaction::Deliver { topic, update: LiveUpdate::Snapshot(data) }
+            }
+            "event" => match *last {
                 // Before the snapshot, or already part of it.
-                None | Some(None) => Reaction::Ignore,
-                Some(Some(last)) if seq <= *last => Reaction::Ignore,
-                Some(known @ Some(_)) => {
-                    if *known == seq.checked_sub(1) {
-                        *known = Some(seq);
-                        // An event of a newer server that this page does not know yet changes nothing it shows.
-                        serde_json::from_value::<Event>(data)
-                            .map_or(Reaction::Ignore, |event| Reaction::Deliver { topic, update: LiveUpdate::Event(event) })
-                    } else {
-                        *known = None;
-                        Reaction::Resubscribe { topic }
-                    }
+                None => Reaction::Ignore,
+                Some(known) if seq <= known => Reaction::Ignore,
+                Some(known) if seq == known + 1 => {
+                    *last = Some(seq);
+                    // An event of a newer server that this page does not know yet changes nothing it shows.
+                    event_of(data).map_or(Reaction::Ignore, |event| Reaction::Deliver {
+                        topic,
+                        update: LiveUpdate::Event(event),
+                    })
+                }
+                Some(_) => {
+                    *last = None;
+                    Reaction::Resubscribe { topic }
                 }
             },
-            ServerMessage::Lagged { topic, seq, .. } => {
-                if let Some(Some(last)) = self.followed.get_mut(&topic) {
+            "lagged" => {
+                if let Some(last) = last {
                     *last = seq.max(*last);
                 }
                 Reaction::Ignore
             }
-            ServerMessage::Resync { topic } => match self.followed.get_mut(&topic) {
-                Some(last) => {
-                    *last = None;
-                    Reaction::Resubscribe { topic }
-                }
-                None => Reaction::Ignore,
-            },
-            ServerMessage::Error { .. } | ServerMessage::Pong => Reaction::Ignore,
+            "resync" => {
+                *last = None;
+                Reaction::Resubscribe { topic }
+            }
+            _ => Reaction::Ignore,
         }
+    }
+}
+
+/// The events that pages follow.
+fn event_of(mut data: Value) -> Option<Event> {
+    match data.get("type")?.as_str()? {
+        "device_changed" => {
+            let device = serde_json::from_value(data.get_mut("device")?.take()).ok()?;
+            Some(Event::DeviceChanged { device })
+        }
+        "device_deleted" => Some(Event::DeviceDeleted { id: data.get("id")?.as_str()?.parse().ok()? }),
+        "device_connection" => Some(Event::DeviceConnection {
+            id: data.get("id")?.as_str()?.parse().ok()?,
+            connection: Connection::parse(data.get("connection")?.as_str()?)?,
+            last_seen_at: data.get("last_seen_at").and_then(Value::as_str).and_then(Timestamp::parse_iso),
+            issue: data.get("issue")?.as_str()?.to_owned(),
+            battery_percent: data.get("battery_percent").and_then(Value::as_f64),
+            rssi_dbm: data.get("rssi_dbm").and_then(Value::as_f64),
+        }),
+        "telemetry" => serde_json::from_value(data).ok().map(Event::Telemetry),
+        _ => None,
     }
 }
 
@@ -94,17 +120,42 @@ pub fn backoff_ms(attempt: u32, jitter: f64) -> u32 {
 #[cfg(test)]
 mod tests {
     use portico_model::DeviceId;
+    use portico_model::live::ServerMessage;
+    use portico_model::telemetry::TelemetryEvent;
     use serde_json::json;
 
     use super::*;
 
-    fn deleted(seq: u64) -> ServerMessage<Value> {
-        let data = json!({"type": "device_deleted", "id": "0".repeat(32)});
-        ServerMessage::Event { topic: "devices".into(), seq, data }
+    fn frame(message: ServerMessage<Value>) -> Value {
+        serde_json::to_value(message).unwrap()
     }
 
-    fn snapshot(seq: u64) -> ServerMessage<Value> {
-        ServerMessage::Snapshot { topic: "devices".into(), seq, data: json!([]) }
+    fn deleted(seq: u64) -> Value {
+        let data = json!({"type": "device_deleted", "id": "0".repeat(32)});
+        frame(ServerMessage::Event { topic: "devices".into(), seq, data })
+    }
+
+    fn snapshot(seq: u64) -> Value {
+        frame(ServerMessage::Snapshot { topic: "devices".into(), seq, data: json!([]) })
+    }
+
+    #[test]
+    fn events_are_read_as_the_server_writes_them() {
+        let id: DeviceId = "0".repeat(32).parse().unwrap();
+        for event in [
+            Event::DeviceDeleted { id },
+            Event::DeviceConnection {
+                id,
+                connection: Connection::Offline,
+                last_seen_at: Some(Timestamp::from_millis(1_795_226_850_153)),
+                issue: "no power".into(),
+                battery_percent: Some(12.5),
+                rssi_dbm: None,
+            },
+            Event::Telemetry(TelemetryEvent { device_id: id, samples: Vec::new() }),
+        ] {
+            assert_eq!(event_of(serde_json::to_value(&event).unwrap()), Some(event));
+        }
     }
 
     fn is_delivered(reaction: &Reaction) -> bool {
@@ -142,7 +193,7 @@ mod tests {
         let mut topics = Topics::default();
         topics.add("devices");
         topics.react(snapshot(4));
-        topics.react(ServerMessage::Lagged { topic: "devices".into(), dropped: 5, seq: 9 });
+        topics.react(frame(ServerMessage::Lagged { topic: "devices".into(), dropped: 5, seq: 9 }));
         assert!(is_delivered(&topics.react(deleted(10))));
     }
 
@@ -153,7 +204,7 @@ mod tests {
         topics.add("devices");
         topics.react(snapshot(1));
         let newer = ServerMessage::Event { topic: "devices".into(), seq: 2, data: json!({"type": "door_opened"}) };
-        assert_eq!(topics.react(newer), Reaction::Ignore);
+        assert_eq!(topics.react(frame(newer)), Reaction::Ignore);
         assert!(is_delivered(&topics.react(deleted(3))), "an unknown event still counts");
     }
 

@@ -12,8 +12,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::devices::row::{key_title, unit_of, value_text};
 use crate::failure::Failure;
-use crate::live::fold::{Concern, FeedEntry, concern_of, fold_device, fold_latest, happening_of, push_entry, shift_of};
-use crate::live::{LiveUpdate, follow, use_live};
+use crate::load::{Ask, load, read};
+use crate::live::fold::{
+    self, Concern, FeedEntry, ListSnapshot, concern_of, fold_device, fold_latest, happening_of, push_entry, shift_of,
+};
+use crate::live::{LiveUpdate, follow};
 use crate::time::Ago;
 use crate::ui::{EmptyState, Glyph, Icon, ProblemView};
 use crate::viewer::viewer_may;
@@ -59,15 +62,7 @@ pub async fn get_overview() -> Result<Overview, Failure> {
 /// The page.
 #[component]
 pub fn OverviewPage() -> impl IntoView {
-    let overview = Resource::new(|| (), |()| get_overview());
-    let live = use_live();
-    Effect::new(move |seen: Option<u32>| {
-        let returns = live.returns.get();
-        if seen.is_some_and(|seen| seen != returns) {
-            overview.refetch();
-        }
-        returns
-    });
+    let overview = load(|| Some(GetOverview {}));
     let may_register = viewer_may(Permission::RegisterDevices);
     // Kept across refetches, so that what happened stays told.
     let feed = RwSignal::new(Vec::<FeedEntry>::new());
@@ -80,7 +75,7 @@ pub fn OverviewPage() -> impl IntoView {
             {move || {
                 overview
                     .get()
-                    .map(|answer| match answer {
+                    .map(|answer| match read::<Overview>(answer) {
                         Ok(overview) if overview.total == 0 => view! { <FirstSteps may_register /> }.into_any(),
                         Ok(now) => {
                             view! { <OverviewView now feed on_unknown=move || overview.refetch() /> }.into_any()
@@ -131,37 +126,59 @@ fn OverviewView(now: Overview, feed: RwSignal<Vec<FeedEntry>>, on_unknown: impl 
         .collect();
     let tiles: Vec<Known> = known.iter().take(TILES_SHOWN).copied().collect();
     let known = RwSignal::new(known);
+    let tell = move |id: DeviceId, before: Option<&Device>, event: &Event| {
+        if let Some(what) = happening_of(before, event) {
+            let name = match (event, before) {
+                (Event::DeviceChanged { device }, _) => device.name.clone(),
+                (_, Some(before)) => before.name.clone(),
+                _ => String::new(),
+            };
+            feed.update(|feed| push_entry(feed, crate::browser::now(), Some(id), &name, what));
+        }
+    };
+    let find = move |id: DeviceId| known.with_untracked(|known| known.iter().find(|known| known.id == id).copied());
     follow(
         || Some("devices".to_owned()),
-        move |update| {
-            let LiveUpdate::Event(event) = update else { return };
-            let id = match &event {
-                Event::DeviceChanged { device } => device.id,
-                Event::DeviceConnection { id, .. } | Event::DeviceDeleted { id } => *id,
-                Event::Telemetry(_) | Event::AuditAppended { .. } => return,
-            };
-            let found = known.with_untracked(|known| known.iter().find(|known| known.id == id).copied());
-            let before = found.map(|found| found.device.get_untracked());
-            if let Some(what) = happening_of(before.as_ref(), &event) {
-                let name = match (&event, &before) {
-                    (Event::DeviceChanged { device }, _) => device.name.clone(),
-                    (_, Some(before)) => before.name.clone(),
-                    _ => String::new(),
-                };
-                feed.update(|feed| push_entry(feed, crate::browser::now(), Some(id), &name, what));
+        move |update| match update {
+            // What happened while the page was on its way, or the line was down.
+            LiveUpdate::Snapshot(data) => {
+                let Ok(ListSnapshot { devices, counts }) = serde_json::from_value(data) else { return };
+                total.set(counts.total);
+                online.set(counts.online);
+                offline.set(counts.offline);
+                never.set(counts.never);
+                for device in devices {
+                    let (id, event) = (device.id, Event::DeviceChanged { device });
+                    if let Some(found) = find(id) {
+                        tell(id, Some(&found.device.get_untracked()), &event);
+                        found.device.update(|device| {
+                            fold_device(device, &event);
+                        });
+                    }
+                }
             }
-            match (found, &event) {
-                (Some(_), Event::DeviceDeleted { .. }) | (None, _) => on_unknown(),
-                (Some(found), _) => {
-                    found.device.update(|device| {
-                        fold_device(device, &event);
-                    });
-                    let after = found.device.with_untracked(|device| device.connection);
-                    if let Some(before) = before.filter(|before| before.connection != after) {
-                        let shift = shift_of(before.connection, after);
-                        online.update(|count| *count += shift.online);
-                        offline.update(|count| *count += shift.offline);
-                        never.update(|count| *count += shift.never);
+            LiveUpdate::Event(event) => {
+                let id = match &event {
+                    Event::DeviceChanged { device } => device.id,
+                    Event::DeviceConnection { id, .. } | Event::DeviceDeleted { id } => *id,
+                    Event::Telemetry(_) | Event::AuditAppended { .. } => return,
+                };
+                let found = find(id);
+                let before = found.map(|found| found.device.get_untracked());
+                tell(id, before.as_ref(), &event);
+                match (found, &event) {
+                    (Some(_), Event::DeviceDeleted { .. }) | (None, _) => on_unknown(),
+                    (Some(found), _) => {
+                        found.device.update(|device| {
+                            fold_device(device, &event);
+                        });
+                        let after = found.device.with_untracked(|device| device.connection);
+                        if let Some(before) = before.filter(|before| before.connection != after) {
+                            let shift = shift_of(before.connection, after);
+                            online.update(|count| *count += shift.online);
+                            offline.update(|count| *count += shift.offline);
+                            never.update(|count| *count += shift.never);
+                        }
                     }
                 }
             }
@@ -235,7 +252,7 @@ fn LiveDevice(known: Known) -> impl IntoView {
         move || Some(format!("telemetry:{id}")),
         move |update| match update {
             LiveUpdate::Snapshot(data) => {
-                if let Ok(latest) = serde_json::from_value(data) {
+                if let Some(latest) = fold::latest_of(data) {
                     values.set(latest);
                 }
             }
@@ -393,5 +410,11 @@ fn Feed(feed: RwSignal<Vec<FeedEntry>>) -> impl IntoView {
                 </For>
             </ol>
         </section>
+    }
+}
+
+impl Ask for GetOverview {
+    fn query(&self) -> Vec<(&'static str, String)> {
+        Vec::new()
     }
 }

@@ -1,0 +1,85 @@
+//! What a page loads. The server calls the server function while it renders; the browser fetches its endpoint. The
+//! answer travels as JSON text and is read where it is shown: so the browser has one kind of resource and one fetch,
+//! instead of a copy of leptos's machinery for every type.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use leptos::prelude::*;
+use leptos::server_fn::ServerFn;
+use serde::de::DeserializeOwned;
+
+use crate::failure::Failure;
+
+/// JSON text of what the server function returned.
+pub type Loaded = Result<String, Failure>;
+
+type Loading = Pin<Box<dyn Future<Output = Loaded> + Send>>;
+
+/// Arguments of a server function, as its query.
+pub trait Ask: ServerFn<Error = Failure> + Send + 'static {
+    /// Pairs of name and value, those without effect left out.
+    fn query(&self) -> Vec<(&'static str, String)>;
+}
+
+/// For [`Ask::query`]: those that are not empty.
+#[must_use]
+pub fn given<const N: usize>(pairs: [(&'static str, &String); N]) -> Vec<(&'static str, String)> {
+    pairs.into_iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| (name, value.clone())).collect()
+}
+
+fn address<F: Ask>(ask: &F) -> String {
+    let pairs: Vec<_> =
+        ask.query().iter().map(|(name, value)| format!("{name}={}", crate::browser::encode(value))).collect();
+    format!("{}?{}", F::PATH, pairs.join("&"))
+}
+
+fn nothing_asked() -> Failure {
+    Failure::new(404, "not_found", "There is no such thing, or you may not see it.")
+}
+
+/// Loads what `ask` asks for, again whenever that changes. Nothing to ask for is answered with "not found".
+pub fn load<F>(ask: impl Fn() -> Option<F> + Copy + Send + Sync + 'static) -> Resource<Loaded>
+where
+    F: Ask,
+    F::Output: serde::Serialize,
+{
+    let source = move || ask().map(|ask| address(&ask));
+    #[cfg(feature = "ssr")]
+    return Resource::new(source, move |_| -> Loading {
+        let asked = untrack(ask);
+        Box::pin(async move {
+            let Some(asked) = asked else {
+                crate::server::set_status(404);
+                return Err(nothing_asked());
+            };
+            let answer = asked.run_body().await?;
+            serde_json::to_string(&answer).map_err(|error| Failure::new(500, "internal", &error.to_string()))
+        })
+    });
+    #[cfg(not(feature = "ssr"))]
+    fetching(Signal::derive(source))
+}
+
+#[cfg(not(feature = "ssr"))]
+fn fetching(source: Signal<Option<String>>) -> Resource<Loaded> {
+    Resource::new(
+        move || source.get(),
+        |address| -> Loading {
+            match address {
+                Some(address) => Box::pin(crate::browser::fetch(address, None, |answer| answer.text)),
+                None => Box::pin(async { Err(nothing_asked()) }),
+            }
+        },
+    )
+}
+
+/// Reads what was loaded.
+///
+/// # Errors
+/// What went wrong while loading, or when the page is older than the server and does not know the answer's form.
+pub fn read<T: DeserializeOwned>(loaded: Loaded) -> Result<T, Failure> {
+    serde_json::from_str(&loaded?)
+        .and_then(serde_json::from_value)
+        .map_err(|_| Failure::new(502, "unexpected_answer", "Portico was updated meanwhile: reload the page."))
+}
