@@ -21,8 +21,8 @@ pub fn messages(
     to: Timestamp,
     building_time: impl Fn(Timestamp) -> Timestamp + Send + 'static,
 ) -> impl Iterator<Item = (usize, Vec<u8>)> + Send + 'static {
-    let first = from.millis().div_euclid(STEP_MS) + i64::from(from.millis().rem_euclid(STEP_MS) != 0);
-    let end = if sensor.kind.speaks_on_change() { first } else { to.millis().div_euclid(STEP_MS) };
+    let (first, end) = (minute_from(from), minute_from(to));
+    let end = if sensor.kind.speaks_on_change() { first } else { end };
     let mut minutes = (first..end).map(|minute| Timestamp::from_millis(minute * STEP_MS));
     std::iter::from_fn(move || {
         let samples: Vec<_> = minutes
@@ -32,6 +32,11 @@ pub fn messages(
             .collect();
         (!samples.is_empty()).then(|| (samples.len(), serde_json::to_vec(&samples).unwrap_or_default()))
     })
+}
+
+/// The first whole minute that is not before that time.
+fn minute_from(at: Timestamp) -> i64 {
+    at.millis().div_euclid(STEP_MS) + i64::from(at.millis().rem_euclid(STEP_MS) != 0)
 }
 
 #[cfg(test)]

@@ -1,0 +1,5 @@
+//! The simulator against a stand-in for the server that keeps what it hears. The real one is tried in `server/tests`.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod building;
+mod stand_in;
