@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -50,6 +51,7 @@ pub async fn start(config: Config, clock: Clock) -> portico_platform::Result<Por
     identity.start();
     let devices = Devices::new(platform.clone());
     devices.start();
+    identity.register_dependents(Arc::new(devices.clone()));
     let broker = mqtt::start(&platform, &devices).await?;
 
     let (host, port) = broker.address.rsplit_once(':').unwrap_or((&broker.address, "1883"));

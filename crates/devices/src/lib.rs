@@ -13,6 +13,7 @@ mod input;
 pub mod jobs;
 mod mqtt;
 mod own;
+mod owner;
 mod presence;
 pub mod rest;
 pub mod service;

@@ -2,6 +2,7 @@
 
 pub mod device;
 pub mod key;
+pub mod owner;
 pub mod point;
 pub mod presence;
 pub mod problem;
