@@ -31,6 +31,8 @@ pub struct Web {
 
 impl Web {
     pub fn new(identity: Identity, devices: Devices, config: Arc<Config>, endpoints: Endpoints) -> Self {
+        // Pages are rendered by tasks of this runtime. A second server in the process finds it set already.
+        let _ = any_spawner::Executor::init_tokio();
         let site_dir = site_dir(&config);
         if !site_dir.join("hash.txt").exists() {
             tracing::warn!(site = %site_dir.display(), "the web app's files are missing: pages will show, but not come alive");

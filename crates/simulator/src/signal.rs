@@ -78,9 +78,9 @@ impl Kind {
     #[must_use]
     pub const fn hardware(self) -> &'static str {
         match self {
-            Self::EnergyMeter | Self::Solar => "DIN-rail gateway rev C",
+            Self::EnergyMeter | Self::Solar => "DIN gateway rev C",
             Self::WaterMeter => "Pulse reader rev A",
-            Self::DoorContact => "ESP32-C3 battery rev B",
+            Self::DoorContact => "ESP32-C3 rev B",
             _ => "ESP32-WROOM-32",
         }
     }
