@@ -212,24 +212,6 @@ pub async fn delete(tx: &mut Tx, resolution: Resolution, series: i64, from: i64,
     Ok(())
 }
 
-/// Buckets that begin in `from..=to`, oldest first. The caller has found the series through its organisation.
-pub async fn range(tx: &mut Tx, resolution: Resolution, series: i64, from: i64, to: i64) -> Result<Vec<Rollup>> {
-    macro_rules! select {
-        ($table:literal) => {
-            concat!(
-                "select series_id, bucket, count, sum, min, max, first, first_ts, last, last_ts from ",
-                $table,
-                " where series_id = $1 and bucket >= $2 and bucket <= $3 order by bucket"
-            )
-        };
-    }
-    let sql = match resolution {
-        Resolution::Minute => select!("rollup_1m"),
-        Resolution::Hour => select!("rollup_1h"),
-    };
-    Ok(on_db!(tx, conn => sqlx::query_as(sql).bind(series).bind(from).bind(to).fetch_all(conn).await)?)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

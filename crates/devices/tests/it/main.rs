@@ -1,0 +1,133 @@
+//! The devices domain on a real SQLite and a real PostgreSQL, with a clock that tests move.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod bench;
+mod ingest;
+mod jobs;
+mod keys;
+mod live;
+mod mqtt;
+mod owner;
+mod presence;
+mod queries;
+mod registry;
+mod rest;
+mod rollups;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use portico_devices::{Devices, Known, SessionEnder};
+use portico_model::devices::{DeviceWithKey, NewDevice};
+use portico_model::identity::Role;
+use portico_model::telemetry::{Sample, Value};
+use portico_model::{DeviceId, OrganizationId, SessionId, Timestamp, UserId};
+use portico_platform::testing::{TestPlatform, each_database_with};
+use portico_platform::{Actor, Config, Platform, Principal, on_db};
+
+/// Devices of one organisation, with one manager.
+pub struct World {
+    pub devices: Devices,
+    pub platform: Platform,
+    pub organization: OrganizationId,
+    pub manager: Actor,
+    /// Devices whose MQTT sessions were ended.
+    pub ended: Arc<Ended>,
+    pub test: TestPlatform,
+}
+
+#[derive(Default)]
+pub struct Ended(pub Mutex<Vec<DeviceId>>);
+
+impl SessionEnder for Ended {
+    fn end_session(&self, device: DeviceId) {
+        self.0.lock().unwrap().push(device);
+    }
+}
+
+pub async fn each<F, Fut>(test: F)
+where
+    F: Fn(World) -> Fut,
+    Fut: Future<Output = ()>,
+{
+    each_with(|_| {}, test).await;
+}
+
+pub async fn each_with<F, Fut>(configure: impl Fn(&mut Config), test: F)
+where
+    F: Fn(World) -> Fut,
+    Fut: Future<Output = ()>,
+{
+    each_database_with(configure, |platform| async { test(World::new(platform).await).await }).await;
+}
+
+impl World {
+    pub async fn new(test: TestPlatform) -> Self {
+        let platform = test.platform.clone();
+        let devices = Devices::new(platform.clone());
+        let ended = Arc::new(Ended::default());
+        devices.set_session_ender(Arc::clone(&ended) as Arc<dyn SessionEnder>);
+        devices.start();
+        let organization = test.organization;
+        let manager = insert_user(&platform, organization, "manager", Role::Manager).await;
+        Self { devices, platform, organization, manager, ended, test }
+    }
+
+    pub async fn user(&self, name: &str, role: Role) -> Actor {
+        insert_user(&self.platform, self.organization, name, role).await
+    }
+
+    /// A device of the manager's.
+    pub async fn device(&self, name: &str) -> DeviceWithKey {
+        self.device_of(&self.manager, name).await
+    }
+
+    pub async fn device_of(&self, owner: &Actor, name: &str) -> DeviceWithKey {
+        let new = NewDevice { name: name.into(), device_type: "sensor".into(), ..NewDevice::default() };
+        self.devices.register(owner, new).await.unwrap()
+    }
+
+    /// The device as its key proves it.
+    pub async fn login(&self, device: &DeviceWithKey) -> Arc<Known> {
+        self.devices.authenticate_key(&device.api_key).await.unwrap().unwrap().device
+    }
+
+    pub async fn submit(&self, device: &DeviceWithKey, samples: Vec<Sample>) {
+        let known = self.login(device).await;
+        self.devices.submit(&known, samples).await.unwrap();
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.platform.clock.now()
+    }
+}
+
+/// An account, without the cost of a password.
+pub async fn insert_user(platform: &Platform, organization: OrganizationId, name: &str, role: Role) -> Actor {
+    let id = UserId::generate();
+    let mut tx = platform.db.begin().await.unwrap();
+    let key = format!("{name}-{id}");
+    on_db!(&mut tx, conn => sqlx::query(
+        "insert into user_account (id, organization_id, username, username_key, email, email_key, role, password_hash,
+             is_active, created_at, updated_at) values ($1, $2, $3, $4, $5, $4, $6, 'none', true, 0, 0)")
+        .bind(id).bind(organization).bind(name).bind(&key).bind(format!("{name}@example.org")).bind(role.as_str())
+        .execute(conn).await.map(drop))
+    .unwrap();
+    tx.commit().await.unwrap();
+    Actor {
+        organization,
+        principal: Principal::User { id, name: name.into(), role, session: SessionId::generate() },
+        address: "192.0.2.1".into(),
+        request_id: "request-1".into(),
+    }
+}
+
+pub fn sample(ts: Timestamp, values: &[(&str, f64)]) -> Sample {
+    let data = values.iter().map(|(key, value)| ((*key).to_owned(), Value::Number(*value))).collect();
+    Sample { ts, data, metadata: None }
+}
+
+pub fn mixed(ts: Timestamp, values: &[(&str, Value)]) -> Sample {
+    let data: BTreeMap<_, _> = values.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
+    Sample { ts, data, metadata: None }
+}
