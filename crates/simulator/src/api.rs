@@ -98,7 +98,8 @@ impl Api {
     pub async fn rotate_key(&self, device: DeviceId) -> Result<String, ApiError> {
         let path = format!("/api/v1/devices/{device}/key");
         let answer = self.call(Method::POST, &path, Some(&json!({}))).await?;
-        Ok(id_and_key(&path, &answer)?.1)
+        let key = answer["api_key"].as_str().or(answer["device"]["api_key"].as_str());
+        Ok(key.ok_or(ApiError::Unexpected { path, missing: "api_key" })?.to_owned())
     }
 
     /// The device with exactly that hardware id.

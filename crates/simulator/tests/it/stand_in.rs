@@ -120,7 +120,7 @@ fn answer(request: &str, heard: &Heard) -> (&'static str, String) {
     }
     if path.ends_with("/key") {
         heard.rotated.fetch_add(1, Ordering::Relaxed);
-        return ("200 OK", format!(r#"{{"device":{{"id":"{}"}},"api_key":"second"}}"#, id(1)));
+        return ("200 OK", format!(r#"{{"device_id":"{}","api_key":"second"}}"#, id(1)));
     }
     ("404 Not Found", "{}".to_owned())
 }

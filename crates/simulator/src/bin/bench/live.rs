@@ -24,6 +24,7 @@ pub struct Watchers {
 #[derive(Default)]
 struct Counts {
     events: AtomicU64,
+    samples: AtomicU64,
     left_out: AtomicU64,
     snapshots: AtomicU64,
     resyncs: AtomicU64,
@@ -33,7 +34,10 @@ struct Counts {
 /// What reached all clients together.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Seen {
+    /// Frames with new values.
     pub events: u64,
+    /// Time-stamped samples in them: one commit's messages of a device share a frame.
+    pub samples: u64,
     /// Left out for slow clients, which were told so.
     pub left_out: u64,
     pub resyncs: u64,
@@ -94,6 +98,7 @@ impl Watchers {
     pub fn seen(&self) -> Seen {
         Seen {
             events: self.counts.events.load(Ordering::Relaxed),
+            samples: self.counts.samples.load(Ordering::Relaxed),
             left_out: self.counts.left_out.load(Ordering::Relaxed),
             resyncs: self.counts.resyncs.load(Ordering::Relaxed),
         }
@@ -127,15 +132,21 @@ fn note(text: &str, counts: &Counts, epoch: Instant, latencies: &mut Latencies) 
     let arrived = epoch.elapsed();
     if text.starts_with(r#"{"op":"event""#) {
         counts.events.fetch_add(1, Ordering::Relaxed);
-        if counts.measuring.load(Ordering::Relaxed)
-            && let Some(sent) = number_after(text, r#""sent_us":"#)
-        {
-            latencies.add(arrived.saturating_sub(Duration::from_micros(sent)));
+        let measuring = counts.measuring.load(Ordering::Relaxed);
+        let mut rest = text;
+        while let Some((sent, after)) = number_after(rest, SENT) {
+            counts.samples.fetch_add(1, Ordering::Relaxed);
+            if measuring {
+                latencies.add(arrived.saturating_sub(Duration::from_micros(sent)));
+            }
+            rest = after;
         }
     } else if text.starts_with(r#"{"op":"snapshot""#) {
         counts.snapshots.fetch_add(1, Ordering::Relaxed);
     } else if text.starts_with(r#"{"op":"lagged""#) {
-        counts.left_out.fetch_add(number_after(text, r#""dropped":"#).unwrap_or(0), Ordering::Relaxed);
+        counts
+            .left_out
+            .fetch_add(number_after(text, r#""dropped":"#).map_or(0, |(dropped, _)| dropped), Ordering::Relaxed);
     } else if text.starts_with(r#"{"op":"resync""#) {
         counts.resyncs.fetch_add(1, Ordering::Relaxed);
     } else if text.starts_with(r#"{"op":"error""#) {
@@ -143,10 +154,14 @@ fn note(text: &str, counts: &Counts, epoch: Instant, latencies: &mut Latencies) 
     }
 }
 
-fn number_after(text: &str, key: &str) -> Option<u64> {
+/// The key under which a message carries the time it was sent.
+const SENT: &str = r#""sent_us":"#;
+
+/// The number behind the first `key`, and the text behind it.
+fn number_after<'a>(text: &'a str, key: &str) -> Option<(u64, &'a str)> {
     let rest = &text[text.find(key)? + key.len()..];
     let digits = rest.find(|character: char| !character.is_ascii_digit()).unwrap_or(rest.len());
-    rest[..digits].parse().ok()
+    Some((rest[..digits].parse().ok()?, &rest[digits..]))
 }
 
 #[cfg(test)]
@@ -155,7 +170,7 @@ mod tests {
 
     #[test]
     fn number_is_found_behind_its_key() {
-        assert_eq!(number_after(r#"{"a":1,"sent_us":1234.0}"#, r#""sent_us":"#), Some(1234));
-        assert_eq!(number_after("{}", r#""sent_us":"#), None);
+        assert_eq!(number_after(r#"{"a":1,"sent_us":1234.0}"#, SENT), Some((1234, ".0}")));
+        assert_eq!(number_after("{}", SENT), None);
     }
 }
