@@ -7,7 +7,7 @@ use portico_identity::Identity;
 use portico_platform::http::{Health, Metrics, Probe, idempotency};
 use portico_platform::mqtt::MqttClient;
 use portico_platform::{Clock, Platform};
-use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_swagger_ui::SwaggerUi;
@@ -52,7 +52,9 @@ fn complete(mut document: OpenApi) -> OpenApi {
         components.security_schemes.insert(name.to_owned(), scheme.into());
     };
     scheme("bearer", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
-    scheme("device_key", SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new("X-API-Key"))));
+    scheme("api_key", SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new("X-API-Key"))));
+    // Unless a route says otherwise.
+    document.security = Some(vec![SecurityRequirement::new("bearer", Vec::<String>::new())]);
     document
 }
 

@@ -94,6 +94,8 @@ pub enum ConfigCommand {
     Check,
     /// Print docs/configuration.md.
     Reference,
+    /// Print the token with which an external broker asks /internal/mqtt/auth and /internal/mqtt/acl.
+    BrokerToken,
 }
 
 #[derive(Debug, Subcommand)]

@@ -10,6 +10,10 @@ use portico_platform::{Clock, Platform, logging};
 use crate::cli::{Admin, Audit, Cli, Command, ConfigCommand};
 use crate::{backup, serve};
 
+/// A page is rendered by calls as deep as its views are nested; unoptimised, that passes the usual 2 MiB. Only what is
+/// used of it takes memory.
+const WORKER_STACK_BYTES: usize = 16 * 1024 * 1024;
+
 /// Runs the command to its end.
 ///
 /// # Errors
@@ -23,7 +27,10 @@ pub fn run(cli: Cli) -> Result<()> {
     logging::init(&config.log_filter, config.log_format).map_err(anyhow::Error::msg)?;
     // One ring provider for every TLS user in the program; a second call only says that it is there already.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_stack_size(WORKER_STACK_BYTES)
+        .build()?;
     let result = runtime.block_on(dispatch(cli, config));
     // A blocking task that still runs (a password hash) is not worth waiting for.
     runtime.shutdown_timeout(Duration::from_secs(1));
@@ -51,6 +58,11 @@ async fn dispatch(cli: Cli, config: Config) -> Result<()> {
         Command::Backup { directory } => backup::backup(config, &directory).await,
         Command::Restore { directory, replace } => backup::restore(&config, &directory, replace),
         Command::Openapi => print_openapi().await,
+        Command::Config(ConfigCommand::BrokerToken) => {
+            let secrets = portico_platform::secrets::Secrets::load(&config).map_err(described)?;
+            println!("{}", crate::mqtt_hooks::token(&secrets));
+            Ok(())
+        }
         Command::Config(ConfigCommand::Reference) => Ok(()),
     }
 }

@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Form, Json, Router};
 use portico_platform::mqtt::{Action, MqttAuthenticator, MqttPrincipal, Topics, authorize};
+use portico_platform::secrets::Secrets;
 use portico_platform::{Error, Platform};
 use serde::Deserialize;
 use serde_json::json;
@@ -49,7 +50,7 @@ enum AccessCode {
 /// The routes; `None` when the prefix is malformed, which the configuration check has told already.
 pub fn router(platform: &Platform, authenticator: Arc<dyn MqttAuthenticator>) -> Option<Router> {
     let topics = Topics::new(&platform.config.mqtt.prefix).ok()?;
-    let hooks = Hooks { authenticator, topics, token: token(platform).into() };
+    let hooks = Hooks { authenticator, topics, token: token(&platform.secrets).into() };
     let router = Router::new()
         .route("/internal/mqtt/auth", post(authenticate))
         .route("/internal/mqtt/acl", post(check))
@@ -59,8 +60,8 @@ pub fn router(platform: &Platform, authenticator: Arc<dyn MqttAuthenticator>) ->
 
 /// What the broker must present as `Authorization: Bearer`; `portico config broker-token` prints it.
 #[must_use]
-pub fn token(platform: &Platform) -> String {
-    portico_platform::secrets::hex(&platform.secrets.derive("mqtt hooks"))
+pub fn token(secrets: &Secrets) -> String {
+    portico_platform::secrets::hex(&secrets.derive("mqtt hooks"))
 }
 
 impl Hooks {
