@@ -13,8 +13,9 @@ step() {
 }
 
 rust_tests() {
-    # Built first, so that the database lives only as long as the tests.
-    cargo test --no-run
+    # Built first, so that the database lives only as long as the tests; with --all-targets, so that the program for the
+    # browser tests is built here too: alone it would be another feature set, and its dependencies built once more.
+    cargo build --all-targets
     scripts/with-postgres.sh cargo test
 }
 
@@ -22,5 +23,6 @@ step "Set-up" scripts/setup.sh run test
 step "Checks" scripts/check.sh
 step "Web site" scripts/site.sh
 step "Rust tests" rust_tests
+export PORTICO_BIN=$CARGO_TARGET_DIR/debug/portico
 step "Browser tests" scripts/e2e.sh
 say "everything passed in $((SECONDS / 60)) min $((SECONDS % 60)) s"
