@@ -52,7 +52,7 @@ pub fn wrap(router: Router, platform: &Platform, metrics: Metrics) -> Router {
     // From the innermost to the outermost.
     let routes = router
         .layer(from_fn(problems::answer))
-        .layer(DefaultBodyLimit::max(body_limit))
+        .layer(DefaultBodyLimit::disable())
         .layer(from_fn(move |request: Request, next: Next| problems::limit_body(body_limit, request, next)))
         .layer(from_fn(move |scope: Extension<Scope>, request: Request, next: Next| {
             rate_limit::limit(by_address.clone(), scope, request, next)

@@ -7,7 +7,7 @@ use axum::extract::{MatchedPath, Request};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http_body_util::{BodyExt, Limited};
+use http_body_util::Limited;
 use portico_model::ErrorKind;
 
 use crate::error::Error;
@@ -73,6 +73,7 @@ pub(super) async fn limit_body(most: usize, request: Request, next: Next) -> Res
         let error = Error::too_large("body_too_large", format!("The request body is larger than {most} bytes."));
         return error.into_response();
     }
-    let request = request.map(|body| Body::new(Limited::new(body, most).map_err(axum::Error::new)));
+    // Around the body itself, so that it also holds for what reads it without an extractor.
+    let request = request.map(|body| Body::new(Limited::new(body, most)));
     next.run(request).await
 }

@@ -17,7 +17,9 @@ pub(super) struct Pace {
 
 impl Pace {
     pub fn new(per_s: u32) -> Self {
-        Self { cost: Duration::from_secs(1) / per_s.max(1), free_at: Instant::now() }
+        let now = Instant::now();
+        // A new client has its burst: it subscribes to everything at once.
+        Self { cost: Duration::from_secs(1) / per_s.max(1), free_at: now.checked_sub(BURST).unwrap_or(now) }
     }
 
     /// Pays for so many units now.
@@ -41,7 +43,6 @@ mod tests {
     fn burst_passes_and_a_flood_is_slowed_to_the_pace() {
         let start = Instant::now();
         let mut pace = Pace::new(10);
-        pace.free_at = start;
         let later = start + Duration::from_secs(60);
         pace.pay(later, 50);
         assert!(pace.free_at() <= later, "five seconds' worth at once");

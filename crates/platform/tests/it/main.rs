@@ -1,0 +1,9 @@
+//! The platform over real databases, sockets and brokers.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod audit;
+mod database;
+mod http;
+mod mqtt;
+mod outbox;
+mod ws;
