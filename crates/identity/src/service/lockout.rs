@@ -84,6 +84,11 @@ impl Lockout {
         ])
     }
 
+    /// For attempts at any of these names from anywhere, together: what an administrator clears.
+    pub fn at_names(&self, login_keys: [&str; 2]) -> Counters {
+        Counters(login_keys.map(|key| self.counter(self.slow, &[b"account", key.as_bytes()])).to_vec())
+    }
+
     /// For an attempt from a device that signed in to the account before.
     pub fn at_known_device(&self, device_token: &str, user: portico_model::UserId) -> Counters {
         Counters(vec![self.counter(self.quick, &[b"device", device_token.as_bytes(), user.uuid().as_bytes()])])

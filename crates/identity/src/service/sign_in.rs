@@ -43,9 +43,11 @@ impl Identity {
                 counters = self.lockout.at_known_device(device, user);
             }
         }
+        // Guesses at names without an account are seen by the administrators of the first organisation.
+        let first = store::organization::find_first(&mut tx).await?.unwrap_or(no_organization());
         drop(tx);
 
-        let organization = account.as_ref().map_or(no_organization(), |account| account.organization);
+        let organization = account.as_ref().map_or(first, |account| account.organization);
         let _queue = self.lockout.queue(&counters).await?;
         self.check_lock(&counters, organization, ctx).await?;
         let turn = self.hasher.turn().await?;
@@ -55,7 +57,7 @@ impl Identity {
         let (matches, _turn) = self.hasher.verify(turn, password, hash).await?;
         match account {
             Some(account) if matches => self.open_session(account, &counters, kind, ctx).await,
-            account => Err(self.count_failure(account.as_ref(), &counters, ctx).await),
+            account => Err(self.count_failure(account.as_ref(), organization, &counters, ctx).await),
         }
     }
 
@@ -157,8 +159,13 @@ impl Identity {
 
     /// Counts and audits a wrong password or name. The name typed is not recorded: it may be a password typed in the
     /// wrong field. Both cases write the same, so that neither answers sooner.
-    async fn count_failure(&self, account: Option<&Account>, counters: &Counters, ctx: &RequestContext) -> Error {
-        let organization = account.map_or(no_organization(), |account| account.organization);
+    async fn count_failure(
+        &self,
+        account: Option<&Account>,
+        organization: OrganizationId,
+        counters: &Counters,
+        ctx: &RequestContext,
+    ) -> Error {
         let counted: Result<()> = async {
             let mut tx = self.platform.db.begin().await?;
             let locks = counters.count_failure(&mut tx, self.platform.clock.now()).await?;

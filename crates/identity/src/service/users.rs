@@ -191,6 +191,9 @@ impl Identity {
         let mut ended = Vec::new();
         if let Some(hash) = password_hash {
             store::user::set_password(&mut tx, organization, id, hash, now).await?;
+            // Whoever was locked out by guesses from everywhere gets in again with the new password.
+            let keys = [name_key(names.0.as_str()), name_key(names.1.as_str())];
+            self.lockout.at_names([&keys[0], &keys[1]]).clear(&mut tx).await?;
             ended = store::session::end_all(&mut tx, organization, id, None, "password_reset", now).await?;
         }
         if is_active != before.is_active {

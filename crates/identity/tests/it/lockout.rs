@@ -110,6 +110,34 @@ async fn attackers_from_many_addresses_cannot_lock_out_a_known_device() {
 }
 
 #[tokio::test]
+async fn administrator_unlocks_with_a_new_password() {
+    each_with(
+        |config| config.identity.account_failures = 6,
+        |world| async move {
+            let berta = world.user("berta", Role::User).await;
+            for address in 1..=6 {
+                fail(&world, "berta", &from(&format!("203.0.113.{address}")), 1).await;
+            }
+            assert_eq!(world.try_sign_in("berta", PASSWORD, &here()).await, "locked_out");
+            let change =
+                portico_identity::UserChange { password: Some(OTHER_PASSWORD.to_owned()), ..Default::default() };
+            world.identity.update_user(&world.admin, berta.id, change).await.unwrap();
+            assert_eq!(world.try_sign_in("berta", OTHER_PASSWORD, &here()).await, "ok");
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn guesses_at_unknown_names_are_seen_by_the_administrators() {
+    each(|world| async move {
+        fail(&world, "nobody", &here(), 1).await;
+        assert_eq!(world.trail().await[0], "auth.sign_in_failed failed");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn known_device_gets_in_although_its_own_address_is_locked() {
     each(|world| async move {
         let owner = world.identity.sign_in("admin", PASSWORD, SessionKind::Browser, &here()).await.unwrap();
