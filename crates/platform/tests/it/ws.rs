@@ -434,3 +434,22 @@ async fn hasty_client_is_slowed_and_loses_nothing() {
     }
     assert!(start.elapsed() >= Duration::from_millis(400), "{:?}", start.elapsed());
 }
+
+/// The names that serde knows, from its complaint about one it does not know.
+fn names<T: serde::de::DeserializeOwned>(tag: &str) -> Vec<String> {
+    let error = serde_json::from_value::<T>(json!({tag: "?"})).err().unwrap().to_string();
+    let names: Vec<String> = error.split('`').skip(3).step_by(2).map(ToOwned::to_owned).collect();
+    assert!(!names.is_empty(), "{error}");
+    names
+}
+
+#[test]
+fn every_message_and_event_is_documented() {
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/asyncapi.yaml")).unwrap();
+    let mut documented = names::<portico_model::live::ClientMessage>("op");
+    documented.extend(names::<ServerMessage<Value>>("op"));
+    documented.extend(names::<Event>("type"));
+    for name in documented {
+        assert!(text.contains(&format!("{{const: {name}}}")), "docs/asyncapi.yaml does not tell of `{name}`");
+    }
+}
