@@ -104,7 +104,11 @@ impl HttpConfig {
                 problems.push(FieldError::new(key, message));
             }
         };
-        check(self.tls_cert.is_some() == self.tls_key.is_some(), "http.tls_key", "set both tls_cert and tls_key, or neither");
+        check(
+            self.tls_cert.is_some() == self.tls_key.is_some(),
+            "http.tls_key",
+            "set both tls_cert and tls_key, or neither",
+        );
         check(self.body_limit_bytes >= 1024, "http.body_limit_bytes", "at least 1024 expected");
         check(self.timeout_ms >= 100, "http.timeout_ms", "at least 100 expected");
         check(self.header_timeout_ms >= 100, "http.header_timeout_ms", "at least 100 expected");

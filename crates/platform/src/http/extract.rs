@@ -91,8 +91,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Error> {
         let query = parts.uri.query().unwrap_or_default();
-        let deserializer =
-            serde_urlencoded::Deserializer::new(form_urlencoded::parse(query.as_bytes()));
+        let deserializer = serde_urlencoded::Deserializer::new(form_urlencoded::parse(query.as_bytes()));
         serde_path_to_error::deserialize(deserializer)
             .map(Self)
             .map_err(|error| field_error(error.path(), &error.inner().to_string()))
@@ -180,7 +179,11 @@ mod tests {
     #[test]
     fn what_is_not_json_says_where() {
         for text in ["", "{", "{} {}", r#"{"name": "a", "inner": []} x"#] {
-            assert_eq!(parse_json::<Outer>(text.as_bytes()).unwrap_err().field_errors().len(), usize::from(text == "{} {}"), "{text}");
+            assert_eq!(
+                parse_json::<Outer>(text.as_bytes()).unwrap_err().field_errors().len(),
+                usize::from(text == "{} {}"),
+                "{text}"
+            );
         }
         assert!(error(r#"{"name": "a", "inner": []} x"#).1.contains("line 1"));
     }

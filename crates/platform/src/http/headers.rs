@@ -14,12 +14,7 @@ const CSP_DEFAULT: &str = "default-src 'none'; frame-ancestors 'none'; base-uri 
 const CSP_PAGE: &str = "default-src 'self'; img-src 'self' data:; object-src 'none'; frame-ancestors 'none'; \
                         base-uri 'none'; form-action 'self'";
 
-pub(super) async fn secure(
-    hsts_s: u64,
-    Extension(scope): Extension<Scope>,
-    request: Request,
-    next: Next,
-) -> Response {
+pub(super) async fn secure(hsts_s: u64, Extension(scope): Extension<Scope>, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
     let is_page = headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));

@@ -108,8 +108,10 @@ async fn claim(platform: &Platform, key: &[u8; 32], fingerprint: &[u8; 32]) -> R
             headers.insert(HeaderName::from_static("idempotent-replayed"), HeaderValue::from_static("true"));
             Ok(Some(response))
         }
-        _ => Err(Error::conflict("request_in_progress", "The first request with this Idempotency-Key is not done yet.")
-            .retry_after(1)),
+        _ => {
+            Err(Error::conflict("request_in_progress", "The first request with this Idempotency-Key is not done yet.")
+                .retry_after(1))
+        }
     }
 }
 
@@ -120,7 +122,10 @@ async fn keep(platform: &Platform, key: &[u8; 32], response: Response) -> Result
     let (parts, body) = response.into_parts();
     let body: Bytes = body.collect().await.map_err(Error::internal)?.to_bytes();
     if let Err(error) = store(platform, key, status, &body).await {
-        tracing::error!(code = error.code(), "the answer to a request with an Idempotency-Key could not be kept: {error}");
+        tracing::error!(
+            code = error.code(),
+            "the answer to a request with an Idempotency-Key could not be kept: {error}"
+        );
     }
     Ok(Response::from_parts(parts, Body::from(body)))
 }

@@ -84,12 +84,28 @@ impl Metrics {
 fn describe() {
     use metrics::Unit::{Count, Seconds};
     metrics::describe_counter!("portico_http_requests_total", Count, "Requests answered, by method, route and status");
-    metrics::describe_histogram!("portico_http_request_duration_seconds", Seconds, "Time until an answer begins, by route");
-    metrics::describe_counter!("portico_http_rate_limited_total", Count, "Requests refused because there were too many");
+    metrics::describe_histogram!(
+        "portico_http_request_duration_seconds",
+        Seconds,
+        "Time until an answer begins, by route"
+    );
+    metrics::describe_counter!(
+        "portico_http_rate_limited_total",
+        Count,
+        "Requests refused because there were too many"
+    );
     metrics::describe_gauge!("portico_live_connections", Count, "Open live connections (websockets)");
     metrics::describe_counter!("portico_live_deliveries_total", Count, "Events handed to live connections");
-    metrics::describe_counter!("portico_live_dropped_total", Count, "Telemetry events left out for slow live connections");
-    metrics::describe_counter!("portico_live_resyncs_total", Count, "Topics that a slow live connection must fetch anew");
+    metrics::describe_counter!(
+        "portico_live_dropped_total",
+        Count,
+        "Telemetry events left out for slow live connections"
+    );
+    metrics::describe_counter!(
+        "portico_live_resyncs_total",
+        Count,
+        "Topics that a slow live connection must fetch anew"
+    );
     metrics::describe_counter!("portico_relay_dropped_total", Count, "Events that the other servers could not be told");
 }
 
@@ -134,4 +150,3 @@ fn method_name(method: &str) -> &'static str {
     const KNOWN: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
     KNOWN.into_iter().find(|known| *known == method).unwrap_or("OTHER")
 }
-

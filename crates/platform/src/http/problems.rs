@@ -48,7 +48,9 @@ fn problem_of(status: StatusCode) -> Error {
         401 => (ErrorKind::Unauthenticated, "sign_in_required", "Sign in first."),
         403 => (ErrorKind::Forbidden, "forbidden", "You may not do this."),
         404 => (ErrorKind::NotFound, "not_found", "There is nothing here by that name."),
-        405 => (ErrorKind::Invalid, "method_not_allowed", "This route does not know this method; see the header Allow."),
+        405 => {
+            (ErrorKind::Invalid, "method_not_allowed", "This route does not know this method; see the header Allow.")
+        }
         413 => (ErrorKind::TooLarge, "body_too_large", "The request body is too large."),
         429 => (ErrorKind::RateLimited, "rate_limited", "Too many requests."),
         503 => (ErrorKind::Unavailable, "unavailable", "Not available at the moment. Try again shortly."),

@@ -140,7 +140,8 @@ fn check<K: Hash + Eq + Clone>(limiter: Option<&Limiter<K>>, key: K, scope: &Sco
     metrics::counter!("portico_http_rate_limited_total").increment(1);
     // At least one: "try again in 0 s" would be an invitation.
     let seconds = u64::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u64::MAX).max(1);
-    Err(Error::rate_limited("rate_limited", format!("Too many requests. Try again in {seconds} s.")).retry_after(seconds))
+    Err(Error::rate_limited("rate_limited", format!("Too many requests. Try again in {seconds} s."))
+        .retry_after(seconds))
 }
 
 /// One subscriber of a provider has a /64 of IPv6 for himself; counting single addresses would be no limit at all.

@@ -69,8 +69,8 @@ impl Tls {
         if chain.is_empty() {
             return Err(unusable("http.tls_cert", &self.cert, &"it holds no certificate"));
         }
-        let key = PrivateKeyDer::from_pem_file(&self.key)
-            .map_err(|error| unusable("http.tls_key", &self.key, &error))?;
+        let key =
+            PrivateKeyDer::from_pem_file(&self.key).map_err(|error| unusable("http.tls_key", &self.key, &error))?;
         let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .map_err(Error::internal)?

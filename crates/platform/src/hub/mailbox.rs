@@ -35,9 +35,15 @@ pub(super) struct Frame {
 pub enum Outgoing {
     Frame(Utf8Bytes),
     /// So many older values of the topic were left out; the next event has `seq + 1`.
-    Lagged { topic: Arc<str>, dropped: u64, seq: u64 },
+    Lagged {
+        topic: Arc<str>,
+        dropped: u64,
+        seq: u64,
+    },
     /// Everything that waited for the topic was discarded; the client must subscribe again.
-    Resync { topic: Arc<str> },
+    Resync {
+        topic: Arc<str>,
+    },
 }
 
 /// Why a connection is to end.
@@ -85,14 +91,8 @@ struct Waiting {
 impl Mailbox {
     /// A new subscription, whose frames are held back until [`Mailbox::release`].
     pub(super) fn open(&self, slot: SlotId, topic: Arc<str>) {
-        let slot_state = Slot {
-            topic,
-            waiting: VecDeque::new(),
-            latest_frames: 0,
-            held: true,
-            is_ready: false,
-            broken: false,
-        };
+        let slot_state =
+            Slot { topic, waiting: VecDeque::new(), latest_frames: 0, held: true, is_ready: false, broken: false };
         lock(&self.state).slots.insert(slot, slot_state);
     }
 

@@ -304,10 +304,9 @@ impl Hub {
             Some(group) => {
                 group.members.insert(member, Arc::clone(mailbox));
             }
-            None => followed.groups.push(Group {
-                topic: Arc::clone(topic),
-                members: HashMap::from([(member, Arc::clone(mailbox))]),
-            }),
+            None => followed
+                .groups
+                .push(Group { topic: Arc::clone(topic), members: HashMap::from([(member, Arc::clone(mailbox))]) }),
         }
         followed.seq
     }

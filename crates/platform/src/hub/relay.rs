@@ -15,8 +15,12 @@ use super::Publication;
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Relayed {
     Publication(Publication),
-    CloseSession { session: SessionId },
-    CloseUser { user: UserId },
+    CloseSession {
+        session: SessionId,
+    },
+    CloseUser {
+        user: UserId,
+    },
     /// Something could not be relayed: clients must fetch snapshots.
     Missed,
 }

@@ -83,14 +83,19 @@ async fn taken(connection: &Connection) -> Vec<ServerMessage<Value>> {
     out.into_iter()
         .map(|outgoing| match outgoing {
             Outgoing::Frame(text) => serde_json::from_str(&text).unwrap(),
-            Outgoing::Lagged { topic, dropped, seq } => ServerMessage::Lagged { topic: topic.to_string(), dropped, seq },
+            Outgoing::Lagged { topic, dropped, seq } => {
+                ServerMessage::Lagged { topic: topic.to_string(), dropped, seq }
+            }
             Outgoing::Resync { topic } => ServerMessage::Resync { topic: topic.to_string() },
         })
         .collect()
 }
 
 fn seqs(messages: &[ServerMessage<Value>]) -> Vec<u64> {
-    messages.iter().filter_map(|message| if let ServerMessage::Event { seq, .. } = message { Some(*seq) } else { None }).collect()
+    messages
+        .iter()
+        .filter_map(|message| if let ServerMessage::Event { seq, .. } = message { Some(*seq) } else { None })
+        .collect()
 }
 
 #[tokio::test]
@@ -234,7 +239,8 @@ async fn state_changes_are_never_left_out_silently() {
     }
     let messages = taken(&connection).await;
     assert_eq!(seqs(&messages), [1], "the other topic is not touched");
-    let resyncs = messages.iter().filter(|message| matches!(message, ServerMessage::Resync { topic } if topic == "devices"));
+    let resyncs =
+        messages.iter().filter(|message| matches!(message, ServerMessage::Resync { topic } if topic == "devices"));
     assert_eq!(resyncs.count(), 1);
     hub.publish(publication("devices", Delivery::Every));
     assert!(taken(&connection).await.is_empty(), "nothing more until subscribed again");
@@ -258,7 +264,9 @@ async fn telemetry_flood_does_not_touch_state_changes() {
     let messages = taken(&connection).await;
     let devices: Vec<u64> = messages
         .iter()
-        .filter_map(|m| if let ServerMessage::Event { topic, seq, .. } = m { (topic == "devices").then_some(*seq) } else { None })
+        .filter_map(|m| {
+            if let ServerMessage::Event { topic, seq, .. } = m { (topic == "devices").then_some(*seq) } else { None }
+        })
         .collect();
     assert_eq!(devices, (1..=500).collect::<Vec<_>>());
 }
@@ -385,7 +393,9 @@ impl Checker {
                 self.expected.insert(topic.to_string(), Some(seq + 1));
             }
             Outgoing::Frame(text) => {
-                let ServerMessage::Event { topic, seq, .. } = serde_json::from_str::<ServerMessage<Value>>(&text).unwrap() else {
+                let ServerMessage::Event { topic, seq, .. } =
+                    serde_json::from_str::<ServerMessage<Value>>(&text).unwrap()
+                else {
                     panic!("{text}")
                 };
                 let next = self.expected.get(&topic).copied().flatten().expect("a topic that is followed");

@@ -26,11 +26,18 @@ fn routes() -> Router {
     let long = "a long and dull text; ".repeat(500);
     let (events, file) = (long.clone(), long.clone());
     Router::new()
-        .route("/api/v1/things", get(async || Json(json!({"things": []}))).post(async |Json(input): Json<Input>| Json(json!({"count": input.count}))))
+        .route(
+            "/api/v1/things",
+            get(async || Json(json!({"things": []})))
+                .post(async |Json(input): Json<Input>| Json(json!({"count": input.count}))),
+        )
         .route("/api/v1/find", get(async |Query(filter): Query<Filter>| Json(json!({"limit": filter.limit}))))
         .route("/api/v1/things/{id}", get(async |Path(id): Path<portico_model::DeviceId>| id.to_string()))
         .route("/api/v1/broken", get(async || -> String { panic!("secret detail") }))
-        .route("/api/v1/address", get(async |axum::Extension(ClientAddress(address)): axum::Extension<ClientAddress>| address.to_string()))
+        .route(
+            "/api/v1/address",
+            get(async |axum::Extension(ClientAddress(address)): axum::Extension<ClientAddress>| address.to_string()),
+        )
         .route("/api/v1/raw", post(async |body: axum::body::Bytes| body.len().to_string()))
         .route("/long", get(async move || Json(json!(long))))
         .route("/events", get(async move || ([("content-type", "text/event-stream")], events)))
@@ -144,7 +151,8 @@ async fn every_answer_carries_the_security_headers() {
 
 #[tokio::test]
 async fn trusted_proxy_tells_address_and_scheme_and_nobody_else_does() {
-    let trusting = Stand::with(routes(), |config| config.http.trusted_proxies = vec!["127.0.0.1".parse().unwrap()]).await;
+    let trusting =
+        Stand::with(routes(), |config| config.http.trusted_proxies = vec!["127.0.0.1".parse().unwrap()]).await;
     let forwarded = |stand: &Stand| {
         let request = stand.get("/api/v1/address").header("x-forwarded-for", "9.9.9.9, 192.0.2.7");
         request.header("x-forwarded-proto", "https").send()

@@ -11,8 +11,8 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::post;
 use portico_model::Problem;
 use portico_platform::http::{Json, current_request_id, idempotency};
-use portico_platform::testing::{TestPlatform, each_database, eventually};
 use portico_platform::on_db;
+use portico_platform::testing::{TestPlatform, each_database, eventually};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -110,7 +110,8 @@ async fn request_under_way_is_not_done_twice_even_when_its_client_hangs_up() {
         assert_eq!(second.json::<Problem>().await.unwrap().code, "request_in_progress");
         assert!(impatient.await.unwrap().is_err());
         work.gate.send_replace(true);
-        eventually("the first is kept", async || ask(&stand, "k", "ann", &body).send().await.unwrap().status() == 201).await;
+        eventually("the first is kept", async || ask(&stand, "k", "ann", &body).send().await.unwrap().status() == 201)
+            .await;
         assert_eq!(work.begun.load(Ordering::SeqCst), 1);
     })
     .await;

@@ -47,7 +47,10 @@ async fn attempts_to_sign_in_are_limited_and_the_answer_says_how_long() {
     let stand = Stand::with(routes(), |config| config.http.rate_limits.sign_in_per_minute = 2).await;
     for remaining in ["1", "0"] {
         let response = stand.post("/api/auth/login").send().await.unwrap();
-        assert_eq!((response.status().as_u16(), &response.headers()["x-ratelimit-remaining"]), (200, &remaining.parse().unwrap()));
+        assert_eq!(
+            (response.status().as_u16(), &response.headers()["x-ratelimit-remaining"]),
+            (200, &remaining.parse().unwrap())
+        );
         assert_eq!(response.headers()["x-ratelimit-limit"], "2");
     }
     let response = stand.post("/api/auth/login").header("x-forwarded-for", "9.9.9.9").send().await.unwrap();
