@@ -73,7 +73,8 @@ enum FaultLevel {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(ansi).with_writer(std::io::stderr).init();
     let arguments = Arguments::parse();
     let credentials = match (arguments.token, arguments.username, arguments.password) {
         (Some(token), _, _) => Credentials::Bearer(token),

@@ -109,11 +109,6 @@ impl Past {
     fn reserve(&self, device: usize, samples: usize) -> i64 {
         self.0[device].fetch_add(i64::try_from(samples).unwrap_or(0) * 1000, Ordering::Relaxed)
     }
-
-    /// A second of each device that nothing is measured in: a border between two runs.
-    fn borders(&self) -> Vec<i64> {
-        (0..self.0.len()).map(|device| self.reserve(device, 1)).collect()
-    }
 }
 
 fn now_ms() -> i64 {
