@@ -9,16 +9,13 @@ use serde::{Deserialize, Serialize};
 
 use super::topic::Topics;
 
-/// The embedded broker's listeners and limits, or the address of an external broker.
+/// The embedded broker's listeners and limits, and the prefix of the topics.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct MqttConfig {
     /// Address and port of the embedded broker's plain listener; port 0 takes any free one.
     #[serde(skip)] // the key is `mqtt_addr`
     pub addr: SocketAddr,
-    /// External broker, `mqtt://user:password@host:port`, used instead of the embedded one.
-    #[serde(skip)] // the key is `mqtt_url`
-    pub url: Option<SecretString>,
     /// Address and port of the embedded broker's TLS listener; unset: none.
     pub tls_addr: Option<SocketAddr>,
     /// File with the certificate chain (PEM) of the TLS listener; a renewed file is noticed.
@@ -41,7 +38,6 @@ impl Default for MqttConfig {
     fn default() -> Self {
         Self {
             addr: SocketAddr::from(([127, 0, 0, 1], 1883)),
-            url: None,
             tls_addr: None,
             tls_cert: None,
             tls_key: None,
@@ -135,9 +131,6 @@ impl MqttConfig {
         if self.tls_addr.is_some() && (self.tls_cert.is_none() || self.tls_key.is_none()) {
             problem("mqtt.tls_addr", "the TLS listener needs mqtt.tls_cert and mqtt.tls_key");
         }
-        if let Err(message) = self.external() {
-            problem("mqtt_url", &message);
-        }
         let limits = &self.limits;
         for (key, bad) in [
             ("mqtt.limits.max_connections", limits.max_connections == 0),
@@ -161,14 +154,6 @@ impl MqttConfig {
             problem("mqtt.limits.max_connect_bytes", "must be at least 1024");
         }
         problems
-    }
-
-    /// The external broker, when one is configured.
-    ///
-    /// # Errors
-    /// What is wrong with its address, without the password.
-    pub fn external(&self) -> Result<Option<ExternalBroker>, String> {
-        self.url.as_ref().map(ExternalBroker::parse).transpose()
     }
 }
 
@@ -283,13 +268,12 @@ mod tests {
         assert!(MqttConfig::default().problems().is_empty());
         let config = MqttConfig {
             prefix: "a/#".to_owned(),
-            url: Some("broker".into()),
             tls_addr: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
             limits: MqttLimits { receive_maximum: 0, ..MqttLimits::default() },
             ..MqttConfig::default()
         };
         let keys: Vec<_> = config.problems().into_iter().map(|problem| problem.field).collect();
-        assert_eq!(keys, ["mqtt.prefix", "mqtt.tls_addr", "mqtt_url", "mqtt.limits.receive_maximum"]);
+        assert_eq!(keys, ["mqtt.prefix", "mqtt.tls_addr", "mqtt.limits.receive_maximum"]);
     }
 
     #[test]
