@@ -95,6 +95,10 @@ impl Devices {
             return Ok(());
         };
         if let Some(reason) = device.refusal() {
+            // Its session was ended: the last will of that is no message of its own, and true.
+            if kind == TopicKind::Status && parse_status(&message.payload).is_ok_and(|report| !report.online) {
+                return self.take_status(&device, message).await;
+            }
             self.0.presence.problem(&device, message.received_at, "not_active", reason, &message.payload);
             return Ok(());
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use portico_model::devices::{Device, DeviceChange, DeviceStatus};
-use portico_model::{Timestamp, UserId};
+use portico_model::{DeviceId, Timestamp, UserId};
 use portico_platform::{Actor, Principal, Result};
 
 use crate::store::{device as store, read};
@@ -38,6 +38,13 @@ impl Devices {
     pub(crate) async fn count_points(&self, device: &Known) -> Result<i64> {
         let mut tx = self.0.platform.db.read().await?;
         read::count_of_device(&mut tx, device.organization, device.id).await
+    }
+
+    /// The actor's own device of that name.
+    pub(crate) async fn find_own_by_name(&self, actor: &Actor, name: &str) -> Result<Option<DeviceId>> {
+        let Some(owner) = actor.user_id() else { return Ok(None) };
+        let mut tx = self.0.platform.db.read().await?;
+        store::find_id_by_name(&mut tx, actor.organization, owner, name.trim()).await
     }
 
     /// How many devices a person has.

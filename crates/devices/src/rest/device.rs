@@ -1,90 +1,18 @@
 //! The registry, for people.
 
-use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use portico_identity::{Auth, MaybeAuth};
-use portico_model::devices::{Connection, DeviceChange, DeviceProblem, DeviceStatus, NewDevice};
+use portico_model::devices::{Connection, DeviceChange, DeviceProblem, DeviceStatus};
 use portico_model::identity::Permission;
-use portico_model::{DeviceId, FieldError, Page, Problem, Timestamp, UserId};
+use portico_model::{DeviceId, Page, Problem, Timestamp, UserId};
 use portico_platform::http::{Json, Path, Query};
 use portico_platform::{Actor, Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{DeviceBody, Done, fields_of, json_object};
+use super::{DeviceBody, Done, parse_user};
 use crate::{DeviceCounts, DeviceQuery, Devices, Sort};
-
-/// A device just registered, with its key.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
-pub struct Registered {
-    message: &'static str,
-    device: RegisteredDevice,
-}
-
-#[derive(Debug, Serialize, utoipa::ToSchema)]
-pub struct RegisteredDevice {
-    #[serde(flatten)]
-    device: DeviceBody,
-    /// 32 base62 characters; shown this once.
-    api_key: String,
-    owner: Owner,
-}
-
-#[derive(Debug, Serialize, utoipa::ToSchema)]
-pub struct Owner {
-    username: String,
-    email: String,
-}
-
-/// Register a device
-///
-/// Of one's own; `user_id` names another owner, for those who manage all devices.
-#[utoipa::path(post, path = "/api/v1/devices/register", tag = "devices", request_body = NewDevice, responses(
-    (status = 201, body = Registered),
-    (status = 400, body = Problem),
-    (status = 401, body = Problem),
-    (status = 403, body = Problem),
-    (status = 409, body = Problem),
-))]
-pub async fn register(
-    State(devices): State<Devices>,
-    Auth(actor): Auth,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<(StatusCode, Json<Registered>)> {
-    let object = json_object(&headers, &body)?;
-    let empty = |name: &str| {
-        object
-            .get(name)
-            .is_none_or(|value| value.is_null() || value.as_str().is_some_and(|text| text.trim().is_empty()))
-    };
-    let missing: Vec<FieldError> = ["name", "device_type"]
-        .into_iter()
-        .filter(|name| empty(name))
-        .map(|name| FieldError::new(name, "must not be empty"))
-        .collect();
-    if !missing.is_empty() {
-        return Err(Error::fields(missing).with_message("missing_fields", "Missing required fields"));
-    }
-    let owner = match object.get("user_id") {
-        None | Some(Value::Null) => None,
-        Some(value) => Some(parse_user(value.as_str().unwrap_or_default())?),
-    };
-    let new: NewDevice = fields_of(object)?;
-    let registered = match owner {
-        Some(owner) => devices.register_for(&actor, owner, new).await?,
-        None => devices.register(&actor, new).await?,
-    };
-    let owner = devices.owner_of(actor.organization, registered.device.owner_id).await?;
-    let (username, email) = owner.unwrap_or_default();
-    let device = RegisteredDevice {
-        device: registered.device.into(),
-        api_key: registered.api_key,
-        owner: Owner { username, email },
-    };
-    Ok((StatusCode::CREATED, Json(Registered { message: "Device registered successfully", device })))
-}
 
 #[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 #[serde(default)]
@@ -368,8 +296,4 @@ pub async fn of_user(
     let meta = OfUserMeta { limit, offset, returned: found.len(), at: devices.now() };
     let devices = found.into_iter().map(DeviceBody::from).collect();
     Ok(Json(OfUser { status: "success", user_id: user, username, total_devices: total, devices, meta }))
-}
-
-fn parse_user(text: &str) -> Result<UserId> {
-    text.parse().map_err(|_| Error::field("user_id", "not a valid id: 32 hexadecimal characters expected"))
 }

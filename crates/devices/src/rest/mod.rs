@@ -4,7 +4,9 @@
 mod admin;
 mod caller;
 mod device;
+mod of_user;
 mod own;
+mod register;
 mod telemetry;
 mod values;
 
@@ -23,7 +25,7 @@ use crate::Devices;
 /// All routes of the domain, with their whole paths (`/api/v1/…`). They need identity's session layer around them.
 pub fn router(devices: Devices) -> OpenApiRouter {
     OpenApiRouter::new()
-        .routes(routes!(device::register))
+        .routes(routes!(register::register))
         .routes(routes!(device::list))
         .routes(routes!(device::counts))
         .routes(routes!(device::get, device::patch, device::put, device::delete))
@@ -36,6 +38,7 @@ pub fn router(devices: Devices) -> OpenApiRouter {
         .routes(routes!(own::config, own::set_config))
         .routes(routes!(own::credentials))
         .routes(routes!(telemetry::submit))
+        .routes(routes!(of_user::telemetry))
         .routes(routes!(telemetry::service_status))
         .routes(routes!(telemetry::retention, telemetry::set_retention, telemetry::delete_retention))
         .routes(routes!(values::range, values::delete))
@@ -101,6 +104,10 @@ fn check_content_type(headers: &HeaderMap) -> Result<()> {
     } else {
         Err(Error::invalid("invalid_content_type", "Invalid content type"))
     }
+}
+
+fn parse_user(text: &str) -> Result<UserId> {
+    text.parse().map_err(|_| Error::field("user_id", "not a valid id: 32 hexadecimal characters expected"))
 }
 
 /// The part of a body that a type describes; keys that are none of its fields are passed over.

@@ -126,6 +126,22 @@ pub async fn find_id_by_hardware_id(
     ).bind(organization).bind(hardware_id).fetch_optional(conn).await)?)
 }
 
+pub async fn find_id_by_name(
+    tx: &mut Tx,
+    organization: OrganizationId,
+    owner: UserId,
+    name: &str,
+) -> Result<Option<DeviceId>> {
+    Ok(on_db!(tx, conn => sqlx::query_scalar(
+        "select id from device where organization_id = $1 and owner_id = $2 and name = $3 and deleted_at is null",
+    )
+    .bind(organization)
+    .bind(owner)
+    .bind(name)
+    .fetch_optional(conn)
+    .await)?)
+}
+
 pub async fn list(tx: &mut Tx, organization: OrganizationId, filter: &Filter) -> Result<Vec<Device>> {
     let search = filter.search.as_deref().map(like_pattern);
     let status = filter.status.map(DeviceStatus::as_str);

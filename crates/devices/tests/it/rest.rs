@@ -183,6 +183,31 @@ async fn registration_answers_as_the_contract_says() {
 }
 
 #[tokio::test]
+async fn firmware_registers_with_its_owners_password_and_gets_its_key_again() {
+    each_api(|_world, api| async move {
+        let mut body = json!({
+            "name": "esp", "device_type": "esp32", "username": "ann", "password": PASSWORD, "capabilities": ["t"],
+            "hardware_version": "ESP32-WROOM-32", "metadata": {"mac_address": "00:11:22:33:44:55"},
+        });
+        let register = async |body: &Value| api.anonymous.post("/api/v1/devices/register", body.clone()).await;
+        let (status, first) = register(&body).await;
+        assert_eq!((status, &first["device"]["user_id"]), (201, &json!(api.user_id)), "{first}");
+        assert!(!first.to_string().contains(PASSWORD));
+        let (status, clash) = register(&body).await;
+        assert_eq!((status, clash.get("device")), (409, None));
+        body["rotate_key"] = json!(true);
+        let (status, again) = register(&body).await;
+        assert_eq!((status, &again["device"]["id"]), (409, &first["device"]["id"]));
+        assert_eq!(api.anonymous.key(&first["device"]).get("/api/v1/devices/status").await.0, 401);
+        assert_eq!(api.anonymous.key(&again["device"]).get("/api/v1/devices/status").await.0, 200);
+        body["password"] = json!("not the password");
+        assert_eq!(register(&body).await.0, 401);
+        assert_eq!(error(&register(&json!({"name": "x", "device_type": "x"})).await), (401, "Authentication required"));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn canonical_routes_take_ids_and_hardware_ids() {
     each_api(|_world, api| async move {
         let body = json!({"name": "meter", "device_type": "sensor", "hardware_id": "PARK_001"});
@@ -320,6 +345,10 @@ async fn telemetry_goes_in_and_comes_out_as_the_contract_says() {
         for reader in [&api.user, &api.admin, &api.token] {
             assert_eq!(reader.get(&path).await.0, 200);
         }
+        let (status, of_ann) = api.user.get(&format!("/api/v1/telemetry/user/{}", api.user_id)).await;
+        assert_eq!((status, &of_ann["count"], &of_ann["total_count"]), (200, &json!(4), &json!(4)));
+        assert_eq!(of_ann["telemetry"][0]["measurement_name"], "temperature");
+        assert_eq!(api.other.get(&format!("/api/v1/telemetry/user/{}", api.user_id)).await.0, 403);
         let (_, status) = api.anonymous.get("/api/v1/telemetry/status").await;
         assert_eq!((&status["status"], status.get("total_devices")), (&json!("healthy"), None));
         assert_eq!(api.user.get("/api/v1/telemetry/status").await.1["total_devices"], 1);
