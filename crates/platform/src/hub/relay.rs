@@ -13,6 +13,7 @@ use super::Publication;
 /// One server to the others.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
+#[allow(clippy::large_enum_variant)] // nearly all are publications
 pub enum Relayed {
     Publication(Publication),
     CloseSession {
