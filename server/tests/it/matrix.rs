@@ -78,6 +78,10 @@ async fn every_route_is_in_the_matrix_and_keeps_to_it() {
             let body = match path.as_str() {
                 "/api/v1/telemetry/retention" => serde_json::json!({ "raw_days": 30, "minute_days": 60, "hour_days": 90 }),
                 "/api/v1/telemetry/{id}" => serde_json::json!({ "start_time": "-1h", "stop_time": "now" }),
+                "/api/v1/users" => serde_json::json!({
+                    "username": "new", "email": "new@example.com", "password": PASSWORD, "role": "admin"
+                }),
+                "/api/v1/admin/devices/{id}/status" => serde_json::json!({ "status": "inactive" }),
                 _ => serde_json::json!({}),
             };
             let send = async |credentials: &[(&str, String)]| {
