@@ -1,6 +1,8 @@
 //! What the browser and the server both speak: ids, times, the types of each domain, live events, and the rules
 //! that need neither a clock nor I/O. Nothing here waits, stores or sends.
 
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+
 pub mod audit;
 pub mod devices;
 pub mod id;
