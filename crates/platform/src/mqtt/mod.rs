@@ -24,7 +24,8 @@ pub use topic::{TopicKind, Topics};
 use crate::BoxFuture;
 use crate::error::Result;
 
-/// A message from a device, on its way in. The topic has passed [`authorize`]: it names the device that sent it.
+/// A message from a device, on its way in. Its topic names the device that sent it: the embedded broker has asked
+/// [`authorize`], and an external broker has to be configured to ask it, too.
 #[derive(Debug, Clone)]
 pub struct Inbound {
     /// With the installation's prefix; [`Topics::parse`] takes it apart.

@@ -70,10 +70,10 @@ impl Callbacks {
             Err(refusal) => return refusal,
         };
         // The broker asks for a will's permission only when it publishes it, and for 3.1.1 we then say yes unseen.
-        if let Some(will) = &connect.will {
-            if !authorize(&self.topics, &principal, Action::Publish, &will.topic) {
-                return refused("will", ReasonCode::NotAuthorized);
-            }
+        if let Some(will) = &connect.will
+            && !authorize(&self.topics, &principal, Action::Publish, &will.topic)
+        {
+            return refused("will", ReasonCode::NotAuthorized);
         }
         if !self.registry.admit(&connection) {
             return refused("connections of the client", ReasonCode::ServerUnavailable);

@@ -113,12 +113,9 @@ async fn handshake(
             let most = Some(shared.config.limits.max_packet_bytes);
             let config =
                 WebSocketConfig::default().max_message_size(most).max_frame_size(most).read_buffer_size(16 * 1024);
-            let socket = tokio_tungstenite::accept_hdr_async_with_config(
-                stream,
-                |request: &Request, response: Response| upgrade(request, response, &origins),
-                Some(config),
-            )
-            .await?;
+            #[expect(clippy::result_large_err, reason = "the signature is the WebSocket crate's")]
+            let answer = |request: &Request, response: Response| upgrade(request, response, &origins);
+            let socket = tokio_tungstenite::accept_hdr_async_with_config(stream, answer, Some(config)).await?;
             transport(WebSocketStreamWrapper::new(socket), connection, shared)
         }
     })
@@ -143,10 +140,10 @@ fn upgrade(request: &Request, mut response: Response, origins: &[String]) -> Res
     if request.uri().path() != "/mqtt" {
         return refuse(StatusCode::NOT_FOUND);
     }
-    if let Some(origin) = request.headers().get(header::ORIGIN) {
-        if !origins.iter().any(|allowed| origin.as_bytes().eq_ignore_ascii_case(allowed.as_bytes())) {
-            return refuse(StatusCode::FORBIDDEN);
-        }
+    let is_foreign =
+        |origin: &HeaderValue| !origins.iter().any(|ours| origin.as_bytes().eq_ignore_ascii_case(ours.as_bytes()));
+    if request.headers().get(header::ORIGIN).is_some_and(is_foreign) {
+        return refuse(StatusCode::FORBIDDEN);
     }
     let speaks_mqtt = request
         .headers()

@@ -243,10 +243,10 @@ impl Shared {
 
     async fn incoming(&self, publish: rumqttc::Publish, delivery: &Delivery) -> Result<(), String> {
         if let Some(organization) = self.options.topics.parse_events(&publish.topic) {
-            if let Some(relay) = &self.options.relay {
-                if publish.payload.len() >= ORIGIN_BYTES && publish.payload[..ORIGIN_BYTES] != self.origin {
-                    relay.receive(organization, publish.payload.slice(ORIGIN_BYTES..));
-                }
+            if let (Some(relay), Some(origin)) = (&self.options.relay, publish.payload.get(..ORIGIN_BYTES))
+                && origin != self.origin
+            {
+                relay.receive(organization, publish.payload.slice(ORIGIN_BYTES..));
             }
             return Ok(());
         }

@@ -80,10 +80,11 @@ impl Session {
     /// The client has numbered and sent a publication; 0 is one without acknowledgement.
     pub(super) fn sent(&self, packet_id: u16) {
         let mut state = self.state();
-        if packet_id != 0 && !state.sent.contains_key(&packet_id) {
-            if let Some(waiting) = state.handed_over.pop_front() {
-                state.sent.insert(packet_id, waiting);
-            }
+        if packet_id != 0
+            && !state.sent.contains_key(&packet_id)
+            && let Some(waiting) = state.handed_over.pop_front()
+        {
+            state.sent.insert(packet_id, waiting);
         }
     }
 

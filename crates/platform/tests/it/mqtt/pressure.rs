@@ -301,3 +301,33 @@ async fn subscriber_that_does_not_read_costs_a_bounded_memory() {
     stand.v4(&device()).await.ping().await;
     assert!(started.elapsed() < Duration::from_secs(60));
 }
+
+#[tokio::test]
+async fn queue_of_a_device_that_is_away_is_bounded() {
+    let limits = MqttLimits { max_queued_messages: 10, ..MqttLimits::default() };
+    let stand = Stand::with(MqttConfig { limits, ..MqttConfig::default() }).await;
+    let client = stand.client().await;
+    let id = device();
+    let connect = Connect::v4(&id, &key_of(&id)).keeping_session();
+    let mut raw = Raw::connect(stand.addr, &connect).await;
+    assert_eq!(raw.subscribe(&topic(&id, "command"), 1).await, 1);
+    raw.disconnect().await;
+    for number in 0..30 {
+        client.publish(&topic(&id, "command"), number.to_string().into(), 1, false).await.unwrap();
+    }
+    let mut raw = Raw::connect(stand.addr, &connect).await;
+    let mut got = 0;
+    raw.send(&[0xC0, 0]).await;
+    // The answer to the ping may overtake them; then another one asks again.
+    while let Some(packet) = raw.next().await {
+        if packet.kind == super::raw::PUBLISH {
+            got += 1;
+            assert!(got <= 10, "more than the limit was kept");
+        } else if got > 0 {
+            break;
+        } else {
+            raw.send(&[0xC0, 0]).await;
+        }
+    }
+    assert!(got > 0);
+}
