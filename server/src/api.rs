@@ -1,9 +1,11 @@
 //! The REST API of all domains and its description.
 
 use axum::Router;
-use axum::middleware::from_fn_with_state;
+use axum::extract::{FromRequestParts, Request};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::Response;
 use portico_devices::Devices;
-use portico_identity::Identity;
+use portico_identity::{Identity, MaybeAuth};
 use portico_platform::http::{Health, Metrics, Probe, idempotency};
 use portico_platform::mqtt::MqttClient;
 use portico_platform::{Clock, Platform};
@@ -15,12 +17,25 @@ use utoipa_swagger_ui::SwaggerUi;
 /// All routes under `/api/v1`, health, metrics and the documentation.
 pub fn router(platform: &Platform, identity: &Identity, devices: &Devices, mqtt: &MqttClient) -> Router {
     let (api, described) = joined(identity.clone(), devices.clone());
-    let api = api.layer(from_fn_with_state(platform.clone(), idempotency::replay));
+    let api = api.layer(from_fn_with_state(platform.clone(), idempotency::replay)).layer(from_fn(name_caller));
     Router::new()
         .merge(api)
         .merge(health(platform, mqtt))
         .route("/metrics", axum::routing::get(Metrics::serve))
         .merge(SwaggerUi::new("/docs").url("/api/v1/openapi.json", complete(described)))
+}
+
+/// Who repeats a request with an `Idempotency-Key` is known by his account: his token may have been renewed since.
+async fn name_caller(request: Request, next: Next) -> Response {
+    if !request.headers().contains_key("idempotency-key") {
+        return next.run(request).await;
+    }
+    let (mut parts, body) = request.into_parts();
+    // Credentials that are refused here are refused, and answered, by the route.
+    if let Ok(MaybeAuth(Some(actor))) = MaybeAuth::from_request_parts(&mut parts, &()).await {
+        parts.extensions.insert(actor);
+    }
+    next.run(Request::from_parts(parts, body)).await
 }
 
 /// The OpenAPI document.

@@ -23,6 +23,7 @@ use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Router};
+use tower::util::option_layer;
 use tower_http::CompressionLevel;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
@@ -48,7 +49,7 @@ pub fn wrap(router: Router, platform: &Platform, metrics: Metrics) -> Router {
     let (hsts_s, body_limit, timeout) =
         (config.hsts_s, config.body_limit_bytes, Duration::from_millis(config.timeout_ms));
     let by_address = limits.clone();
-    let cors = cors(&config.cors_origins);
+    let cors = (!config.cors_origins.is_empty()).then(|| cors(&config.cors_origins));
     // From the innermost to the outermost.
     let routes = router
         .layer(from_fn(problems::answer))
@@ -59,7 +60,7 @@ pub fn wrap(router: Router, platform: &Platform, metrics: Metrics) -> Router {
         }))
         .layer(from_fn(move |request: Request, next: Next| problems::in_time(timeout, request, next)))
         .layer(compression())
-        .layer(cors)
+        .layer(option_layer(cors))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn(move |scope: Extension<Scope>, request: Request, next: Next| {
             headers::secure(hsts_s, scope, request, next)

@@ -112,10 +112,12 @@ fn describe() {
 /// One line and one measurement per request. By route, never by path or query: those can hold what is nobody's business,
 /// and a stranger could make up any number of them.
 pub(super) async fn watch(Extension(scope): Extension<Scope>, request: Request, next: Next) -> Response {
-    let route = request
-        .extensions()
-        .get::<MatchedPath>()
-        .map_or_else(|| "unmatched".to_owned(), |path| path.as_str().to_owned());
+    let route = match request.extensions().get::<MatchedPath>() {
+        Some(path) => path.as_str().to_owned(),
+        // Pages have a router of their own behind the fallback.
+        None if request.uri().path().starts_with("/api") => "unmatched".to_owned(),
+        None => "page".to_owned(),
+    };
     let method = method_name(request.method().as_str());
     let start = Instant::now();
     let span = tracing::info_span!("request", id = scope.request_id(), method, route);

@@ -116,7 +116,9 @@ impl Scope {
 /// Rate limited, when he has used up his limit.
 pub fn admit(actor: &Actor) -> Result<()> {
     let Some(scope) = Scope::current() else { return Ok(()) };
-    if scope.0.actor.set(actor.label()).is_err() {
+    // By id: a log holds no names.
+    let label = actor.user_id().map_or_else(|| actor.label(), |user| format!("user:{user}"));
+    if scope.0.actor.set(label).is_err() {
         // The second extractor of the same request.
         return Ok(());
     }

@@ -239,3 +239,10 @@ async fn metrics_count_by_route_and_are_for_this_machine_or_a_token() {
     assert_eq!(stand.get("/metrics").bearer_auth("wrong").send().await.unwrap().status(), 403);
     assert_eq!(stand.get("/metrics").bearer_auth("metrics-token").send().await.unwrap().status(), 200);
 }
+
+#[tokio::test]
+async fn without_allowed_origins_no_answer_speaks_of_them() {
+    let stand = Stand::start(routes()).await;
+    let response = stand.get("/api/v1/things").header("origin", "https://evil.example").send().await.unwrap();
+    assert!(response.headers().keys().all(|name| !name.as_str().starts_with("access-control-")));
+}
