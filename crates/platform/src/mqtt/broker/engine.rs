@@ -1,16 +1,17 @@
 //! The broker of the crate `mqtt5`, put together from its parts: its router, sessions and protocol, our listeners,
-//! limits and callbacks. Why its own listeners are not used: `docs` of each of our modules here.
+//! limits and callbacks. What its own would lack is said at the top of each of these modules.
 
+use std::fs::File;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use mqtt5::broker::BrokerConfig;
 use mqtt5::broker::client_handler::ClientHandler;
 use mqtt5::broker::resource_monitor::{ResourceLimits, ResourceMonitor};
 use mqtt5::broker::router::MessageRouter;
-use mqtt5::broker::storage::{DynamicStorage, FileBackend, MemoryBackend, QueueLimits, StorageBackend};
+use mqtt5::broker::storage::{DynamicStorage, StorageBackend};
 use mqtt5::broker::sys_topics::BrokerStats;
 use mqtt5::broker::transport::BrokerTransport;
 use tokio::net::TcpListener;
@@ -23,6 +24,7 @@ use super::callbacks::{Auth, Budget, Callbacks, Events};
 use super::connection::Registry;
 use super::limits::ConnectionLimits;
 use super::listener::{self, Listener};
+use super::storage::{self, Opened};
 use super::{Addresses, BrokerOptions, RunningBroker, tls};
 use crate::BoxFuture;
 use crate::error::{Error, Result};
@@ -70,6 +72,8 @@ pub(super) struct Engine {
     shared: Arc<Shared>,
     addresses: Addresses,
     background: TaskTracker,
+    /// On the files, until shut down.
+    lock: Mutex<Option<File>>,
 }
 
 impl Engine {
@@ -90,25 +94,8 @@ impl Engine {
         });
         let broker_config = Arc::new(broker_config(limits, Arc::clone(&callbacks)));
         broker_config.validate().map_err(Error::internal)?;
-        let queue_limits = QueueLimits { max_messages: limits.max_queued_messages, max_bytes: limits.max_queued_bytes };
-        let storage = Arc::new(match storage {
-            Some(directory) => DynamicStorage::File(
-                FileBackend::with_queue_limits(&directory, queue_limits).await.map_err(|error| {
-                    Error::unavailable("mqtt_storage", format!("{} cannot be opened: {error}", directory.display()))
-                })?,
-            ),
-            None => DynamicStorage::Memory(MemoryBackend::with_queue_limits(queue_limits)),
-        });
-        let router = Arc::new(
-            MessageRouter::with_storage(Arc::clone(&storage))
-                .with_fallback_queue_limits(queue_limits)
-                .with_event_handler(Arc::new(Events(Arc::clone(&callbacks))))
-                .with_retained_limits(limits.max_retained_messages, limits.max_packet_bytes),
-        );
-        let expiry_s = u32::try_from(limits.session_expiry_s).unwrap_or(u32::MAX);
-        router.recover_sessions(expiry_s).await.map_err(Error::internal)?;
-        storage.cleanup_expired().await.map_err(Error::internal)?;
-        router.initialize().await.map_err(Error::internal)?;
+        let Opened { storage, router, lock } =
+            storage::open(storage, limits, &callbacks.clock, Arc::new(Events(Arc::clone(&callbacks)))).await?;
 
         let shared = Arc::new(Shared {
             limits: ConnectionLimits::new(limits),
@@ -130,7 +117,7 @@ impl Engine {
         let addresses = listen(&shared, &background).await?;
         background.spawn(sweep(Arc::clone(&shared)));
         background.close();
-        Ok(Self { shared, addresses, background })
+        Ok(Self { shared, addresses, background, lock: Mutex::new(lock) })
     }
 }
 
@@ -258,6 +245,7 @@ impl RunningBroker for Engine {
             if let Err(error) = self.shared.storage.shutdown().await {
                 tracing::error!(%error, "MQTT sessions could not be saved");
             }
+            self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
         })
     }
 }

@@ -7,6 +7,7 @@ mod connection;
 mod engine;
 mod limits;
 mod listener;
+mod storage;
 mod stream;
 mod tls;
 

@@ -53,24 +53,34 @@ async fn watch(certificate: Arc<Certificate>, cancel: CancellationToken) {
             () = tokio::time::sleep(CHECK_EVERY) => {}
             () = cancel.cancelled() => return,
         }
-        let now = modified(&certificate).await;
-        if now == seen {
-            continue;
+        seen = refresh(&certificate, seen).await;
+    }
+}
+
+type Modified = [Option<SystemTime>; 2];
+
+/// Reads the files if they are no longer those that were seen; returns what was seen and is usable.
+async fn refresh(certificate: &Arc<Certificate>, seen: Modified) -> Modified {
+    let now = modified(certificate).await;
+    if now == seen {
+        return seen;
+    }
+    let files = Arc::clone(certificate);
+    match blocking(move || load(&files.cert, &files.key)).await {
+        Ok(loaded) => {
+            *certificate.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(loaded);
+            tracing::info!(cert = %certificate.cert.display(), "MQTT certificate read again");
+            now
         }
-        let files = Arc::clone(&certificate);
-        match blocking(move || load(&files.cert, &files.key)).await {
-            Ok(loaded) => {
-                *certificate.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(loaded);
-                seen = now;
-                tracing::info!(cert = %certificate.cert.display(), "MQTT certificate read again");
-            }
-            // The files may be half replaced; the next round tries again, and the old certificate stays.
-            Err(error) => tracing::warn!(%error, "changed MQTT certificate is not usable; keeping the old one"),
+        // The files may be half replaced; the next round tries again, and the old certificate stays.
+        Err(error) => {
+            tracing::warn!(%error, "changed MQTT certificate is not usable; keeping the old one");
+            seen
         }
     }
 }
 
-async fn modified(certificate: &Certificate) -> [Option<SystemTime>; 2] {
+async fn modified(certificate: &Certificate) -> Modified {
     let of = async |path: &Path| tokio::fs::metadata(path).await.ok().and_then(|file| file.modified().ok());
     [of(&certificate.cert).await, of(&certificate.key).await]
 }
@@ -92,4 +102,38 @@ fn load(cert: &Path, key: &Path) -> Result<CertifiedKey> {
     let private = PrivateKeyDer::from_pem_file(key).map_err(|error| unreadable("mqtt.tls_key", key, &error))?;
     CertifiedKey::from_der(chain, private, &ring::default_provider())
         .map_err(|error| unreadable("mqtt.tls_key", key, &error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn renewed_certificate_is_used_and_a_broken_one_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/mqtt");
+        let (cert, key) = (dir.path().join("cert.pem"), dir.path().join("key.pem"));
+        std::fs::copy(source.join("localhost.cert.pem"), &cert).unwrap();
+        std::fs::copy(source.join("localhost.key.pem"), &key).unwrap();
+        let first = Arc::new(load(&cert, &key).unwrap());
+        let certificate = Arc::new(Certificate { cert, key, current: RwLock::new(Arc::clone(&first)) });
+        let unchanged = |certificate: &Certificate| Arc::ptr_eq(&first, &certificate.current.read().unwrap());
+        let seen = modified(&certificate).await;
+        assert_eq!(refresh(&certificate, seen).await, seen);
+        assert!(unchanged(&certificate));
+
+        let good = std::fs::read(&certificate.cert).unwrap();
+        let touch = |content: &[u8], second: u64| {
+            std::fs::write(&certificate.cert, content).unwrap();
+            let file = std::fs::File::options().write(true).open(&certificate.cert).unwrap();
+            file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(second)).unwrap();
+        };
+        touch(&good[..100], 1_000);
+        assert_eq!(refresh(&certificate, seen).await, seen);
+        assert!(unchanged(&certificate));
+
+        touch(&good, 2_000);
+        assert_ne!(refresh(&certificate, seen).await, seen);
+        assert!(!unchanged(&certificate));
+    }
 }

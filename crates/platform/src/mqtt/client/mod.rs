@@ -215,7 +215,7 @@ impl Shared {
                 if answer.return_codes.contains(&SubscribeReasonCode::Failure) {
                     return Err("the broker refuses our subscriptions".to_owned());
                 }
-                self.ready.send_replace(true);
+                self.set_ready(true);
                 tracing::info!("connected to the MQTT broker");
             }
             Event::Incoming(Packet::Publish(publish)) => return self.incoming(publish, delivery).await,
@@ -263,8 +263,13 @@ impl Shared {
     /// Forgets the connection. Nothing of it is sent again by itself: whoever waits for an acknowledgement is told,
     /// and what was not acknowledged to the broker it delivers again.
     fn lost(&self, events: &mut EventLoop) {
-        self.ready.send_replace(false);
+        self.set_ready(false);
         self.session.disconnected(events);
+    }
+
+    fn set_ready(&self, ready: bool) {
+        self.ready.send_replace(ready);
+        metrics::gauge!("portico_mqtt_client_ready").set(if ready { 1.0 } else { 0.0 });
     }
 }
 

@@ -1,9 +1,11 @@
 //! Publishing, subscribing, sessions, retained messages and wills, in MQTT 3.1.1 and 5.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use portico_platform::mqtt::MqttConfig;
+use portico_platform::Clock;
+use portico_platform::mqtt::{BrokerOptions, MqttConfig, broker};
 use rumqttc::{AsyncClient, Event, MqttOptions, Packet, QoS};
 
 use super::raw::{Connect, PUBACK, PUBCOMP, PUBREC, Raw, within};
@@ -176,6 +178,66 @@ async fn sessions_and_retained_messages_survive_a_restart() {
     raw.puback(message.id).await;
     assert_eq!(raw.subscribe(&topic(&id, "desired"), 1).await, 1);
     assert_eq!(raw.message().await.payload, "kept");
+}
+
+/// A power cut may leave anything in them. What cannot be read is lost, but the broker starts.
+#[tokio::test]
+async fn damaged_files_do_not_stop_the_broker() {
+    let dir = tempfile::tempdir().unwrap();
+    let storage = dir.path().join("broker");
+    let start = || Stand::at("127.0.0.1:0".parse().unwrap(), MqttConfig::default(), Some(storage.clone()));
+    let id = device();
+    let connect = Connect::v4(&id, &key_of(&id)).keeping_session();
+    for damage in [b"".as_slice(), b"\0\0\0\0", b"{\"a\":", b"\xFF\xFE nonsense \xFF"] {
+        let stand = start().await;
+        let client = stand.client().await;
+        let mut raw = Raw::connect(stand.addr, &connect).await;
+        assert_eq!(raw.subscribe(&topic(&id, "command"), 1).await, 1);
+        raw.disconnect().await;
+        client.publish(&topic(&id, "command"), Bytes::from_static(b"waits"), 1, false).await.unwrap();
+        client.publish(&topic(&id, "desired"), Bytes::from_static(b"kept"), 1, true).await.unwrap();
+        client.stop().await;
+        within("shutdown", stand.broker.shutdown()).await;
+        drop(stand);
+        let mut files = 0;
+        let mut directories = vec![storage.clone()];
+        while let Some(directory) = directories.pop() {
+            for entry in std::fs::read_dir(directory).unwrap() {
+                let entry = entry.unwrap();
+                if entry.file_type().unwrap().is_dir() {
+                    directories.push(entry.path());
+                } else {
+                    std::fs::write(entry.path(), damage).unwrap();
+                    files += 1;
+                }
+            }
+        }
+        assert!(files > 0);
+    }
+    let stand = start().await;
+    Raw::connect(stand.addr, &connect).await.ping().await;
+}
+
+#[tokio::test]
+async fn files_of_a_running_broker_are_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let storage = Some(dir.path().join("broker"));
+    let mut stand = Stand::at("127.0.0.1:0".parse().unwrap(), MqttConfig::default(), storage.clone()).await;
+    let options = BrokerOptions {
+        config: MqttConfig { addr: "127.0.0.1:0".parse().unwrap(), ..MqttConfig::default() },
+        storage,
+        server: stand.server.clone(),
+        clock: Clock::system(),
+        authenticator: Arc::clone(&stand.keys) as _,
+        handler: Arc::clone(&stand.recorder) as _,
+    };
+    let error = broker::start(options).await.err().unwrap();
+    assert_eq!(error.code(), "mqtt_storage_in_use");
+    let id = device();
+    let mut raw = stand.v4(&id).await;
+    raw.publish(&topic(&id, "telemetry"), "x", 1, 1).await;
+    raw.expect(PUBACK).await;
+    stand.seen.stored().await;
 }
 
 /// The usual client library, as a device would use it.

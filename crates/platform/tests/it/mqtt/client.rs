@@ -35,7 +35,7 @@ async fn message_is_not_acknowledged_before_it_is_stored_and_comes_again() {
 }
 
 #[tokio::test]
-async fn broker_gone_and_back_on_the_same_port() {
+async fn client_without_a_broker_says_so_and_works_again_with_one() {
     let dir = tempfile::tempdir().unwrap();
     let stand = Stand::at("127.0.0.1:0".parse().unwrap(), MqttConfig::default(), Some(dir.path().to_owned())).await;
     let client = stand.client().await;
@@ -47,12 +47,12 @@ async fn broker_gone_and_back_on_the_same_port() {
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     drop(stand);
 
-    // With another password for the server, so the client stays out, and then one with a wrong port never answers;
-    // here it is told the new password by starting it again.
+    // A new broker has a new password for the server, so the old client stays out.
     let stand = Stand::at(addr, MqttConfig::default(), Some(dir.path().to_owned())).await;
+    assert!(client.publish("x", Bytes::from_static(b"3"), 1, false).await.is_err());
     client.stop().await;
     let client = stand.client().await;
-    client.publish("x", Bytes::from_static(b"3"), 1, false).await.unwrap();
+    client.publish("x", Bytes::from_static(b"4"), 1, false).await.unwrap();
 }
 
 /// A broker that does what the test says, with its end of the client's connection.
