@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use portico_model::devices::parse_status;
 use portico_model::telemetry::{PayloadLimits, PayloadProblem, Sample, parse_payload};
@@ -16,6 +17,13 @@ use crate::{Devices, Known, Outcome};
 /// measurements, not one delivered twice.
 #[derive(Default)]
 pub struct UntimedClock(Mutex<HashMap<DeviceId, i64>>);
+
+/// How long a request waits for the database; MQTT messages wait as long as it takes.
+pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(10);
+
+pub(crate) fn database_away() -> Error {
+    Error::unavailable("database_unavailable", "The database cannot be reached at the moment. Try again shortly.")
+}
 
 /// Devices remembered before those of the past are forgotten.
 const MAX_UNTIMED: usize = 50_000;
@@ -67,10 +75,13 @@ impl Devices {
     /// Stores samples of a device that has proved itself; done after the commit.
     ///
     /// # Errors
-    /// Unavailable, when the server ends before; invalid, when the database will never take them.
+    /// Unavailable, when the database is away for longer than a request should wait, or the server ends before: whether
+    /// they are stored is not known then, and sending them again changes nothing. Invalid, when the database will never
+    /// take them.
     pub async fn submit(&self, device: &Arc<Known>, samples: Vec<Sample>) -> Result<()> {
         let now = self.0.platform.clock.now();
-        match self.0.ingest.store(Arc::clone(device), samples, now).await? {
+        let stored = self.0.ingest.store(Arc::clone(device), samples, now);
+        match tokio::time::timeout(LONGEST_WAIT, stored).await.map_err(|_| database_away())?? {
             Outcome::Stored => Ok(()),
             Outcome::Refused => Err(Error::invalid("not_storable", "The database cannot store this message")),
         }

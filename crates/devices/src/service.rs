@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::directory::{Grant, Known, generate_key, hash_key};
+use crate::mqtt::{LONGEST_WAIT, database_away};
 use crate::store::device::{self as store, After, Filter, Sort};
 use crate::store::{key, problem};
 use crate::{Devices, channel, input};
@@ -373,13 +374,16 @@ impl Devices {
     /// The device says that it is there; done when that is stored.
     ///
     /// # Errors
-    /// When the server ends before.
+    /// Unavailable, when the database is away or the server ends before.
     pub async fn heartbeat(&self, device: &Arc<Known>) -> Result<Timestamp> {
         let now = self.0.platform.clock.now();
         let report = portico_model::devices::StatusReport { online: true, ..Default::default() };
         let stored = self.0.presence.reported(device, now, report);
-        stored.await.map_err(|_| Error::unavailable("shutting_down", "The server is ending; send again."))?;
-        Ok(now)
+        match tokio::time::timeout(LONGEST_WAIT, stored).await {
+            Ok(Ok(())) => Ok(now),
+            Ok(Err(_)) => Err(Error::unavailable("shutting_down", "The server is ending; send again.")),
+            Err(_) => Err(database_away()),
+        }
     }
 
     /// The owner's name and e-mail address, for those who see the device.

@@ -1,3 +1,5 @@
+//! A person's devices, for when he is deleted.
+
 use portico_model::{DeviceId, OrganizationId, UserId};
 use portico_platform::{Result, Tx, on_db};
 
