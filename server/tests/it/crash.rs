@@ -94,8 +94,12 @@ async fn survive(dir: &Path, database: Option<&str>) {
         let path = format!("/api/v1/telemetry/{id}?start_time=2026-01-01T00:00:00Z&limit=10000");
         let (status, range) = call(&http, &server.http, Method::GET, &path, Some(&token), None).await;
         assert_eq!(status, StatusCode::OK, "{range}");
-        let mut stored: Vec<i64> =
-            range["data"].as_array().unwrap().iter().map(|row| row["measurements"]["v"].as_f64().unwrap() as i64).collect();
+        let mut stored: Vec<i64> = range["data"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|row| row["measurements"]["v"].as_f64().unwrap() as i64)
+            .collect();
         stored.sort_unstable();
         let mut once = stored.clone();
         once.dedup();
@@ -103,7 +107,9 @@ async fn survive(dir: &Path, database: Option<&str>) {
         let missing: Vec<i64> = acknowledged.into_iter().filter(|value| !stored.contains(value)).collect();
         assert_eq!(missing, Vec::<i64>::new(), "acknowledged but lost");
         // The rollups counted each once, too.
-        let path = format!("/api/v1/telemetry/{id}/aggregated?field=v&aggregation=count&window=24h&start_time=2026-01-01T00:00:00Z");
+        let path = format!(
+            "/api/v1/telemetry/{id}/aggregated?field=v&aggregation=count&window=24h&start_time=2026-01-01T00:00:00Z"
+        );
         let (_, counted) = call(&http, &server.http, Method::GET, &path, Some(&token), None).await;
         let total: i64 = counted["data"].as_array().unwrap().iter().map(|row| row["count"].as_i64().unwrap()).sum();
         assert_eq!(total, i64::try_from(stored.len()).unwrap(), "{counted}");

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use futures::{SinkExt, StreamExt};
+use portico_platform::Clock;
 use portico_platform::config::{Config, Synchronous};
 use portico_platform::testing::{create_postgres_database, drop_postgres_database, postgres_url};
-use portico_platform::Clock;
 use portico_server::Portico;
 use reqwest::{Method, StatusCode};
 use rumqttc::{AsyncClient, Event, EventLoop, MqttOptions, Packet, QoS};
@@ -73,7 +73,13 @@ impl Server {
         }
     }
 
-    pub async fn call(&self, method: Method, path: &str, token: Option<&str>, body: Option<Value>) -> (StatusCode, Value) {
+    pub async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        token: Option<&str>,
+        body: Option<Value>,
+    ) -> (StatusCode, Value) {
         call(&self.http, &self.url, method, path, token, body).await
     }
 
