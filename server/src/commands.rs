@@ -27,10 +27,8 @@ pub fn run(cli: Cli) -> Result<()> {
     logging::init(&config.log_filter, config.log_format).map_err(anyhow::Error::msg)?;
     // One ring provider for every TLS user in the program; a second call only says that it is there already.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .thread_stack_size(WORKER_STACK_BYTES)
-        .build()?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(WORKER_STACK_BYTES).build()?;
     let result = runtime.block_on(dispatch(cli, config));
     // A blocking task that still runs (a password hash) is not worth waiting for.
     runtime.shutdown_timeout(Duration::from_secs(1));
@@ -134,4 +132,3 @@ async fn verify_audit(config: Config) -> Result<()> {
     }
     Ok(())
 }
-

@@ -105,12 +105,8 @@ async fn accounts(portico: &Portico, file: &Path) -> Result<Vec<Account>> {
                 organization = Some(made.0);
             }
             Some(organization) => {
-                let new = NewUser {
-                    username: account.username.clone(),
-                    email,
-                    password: account.password.clone(),
-                    role,
-                };
+                let new =
+                    NewUser { username: account.username.clone(), email, password: account.password.clone(), role };
                 portico.identity.create_user(&Actor::system(organization), new).await.map_err(described)?;
             }
         }

@@ -20,7 +20,12 @@ pub fn router(platform: Platform, identity: Identity) -> Router {
     Router::new().route("/ws", get(connect)).with_state(Live { platform, identity })
 }
 
-async fn connect(State(live): State<Live>, headers: HeaderMap, Auth(actor): Auth, upgrade: WebSocketUpgrade) -> Response {
+async fn connect(
+    State(live): State<Live>,
+    headers: HeaderMap,
+    Auth(actor): Auth,
+    upgrade: WebSocketUpgrade,
+) -> Response {
     if let Err(error) = ws::check_origin(&headers, &live.platform.config.http.cors_origins) {
         return error.into_response();
     }

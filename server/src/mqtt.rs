@@ -149,9 +149,9 @@ struct ToBroker(MqttClient);
 
 impl Publisher for ToBroker {
     fn publish(&self, message: MqttMessage) -> BoxFuture<'_, Result<()>> {
-        Box::pin(async move {
-            self.0.publish(&message.topic, message.payload.into(), message.qos, message.retain).await
-        })
+        Box::pin(
+            async move { self.0.publish(&message.topic, message.payload.into(), message.qos, message.retain).await },
+        )
     }
 }
 

@@ -100,8 +100,7 @@ async fn check(State(hooks): State<Hooks>, headers: HeaderMap, question: Asked) 
     let Asked(question) = question;
     let Ok(device) = question.username.parse() else { return answer(false) };
     // The rule looks at the device alone: its topics carry its id, which no other organisation's device has.
-    let principal =
-        MqttPrincipal::Device { organization: portico_platform::audit::no_organization(), device };
+    let principal = MqttPrincipal::Device { organization: portico_platform::audit::no_organization(), device };
     let allowed = match question.action() {
         Some(action) => authorize(&hooks.topics, &principal, action, &question.topic),
         None => false,

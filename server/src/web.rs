@@ -74,7 +74,9 @@ fn leptos_options(site_dir: &Path) -> LeptosOptions {
         .site_pkg_dir("pkg")
         .hash_files(site_dir.join("hash.txt").exists())
         // Absolute, so that it is not looked for beside the program.
-        .hash_file(std::path::absolute(site_dir.join("hash.txt")).unwrap_or_default().to_string_lossy().into_owned().into())
+        .hash_file(
+            std::path::absolute(site_dir.join("hash.txt")).unwrap_or_default().to_string_lossy().into_owned().into(),
+        )
         .env(Env::PROD)
         .build()
 }
@@ -125,6 +127,11 @@ async fn file(web: &Web, path: &str, request: Request) -> Response {
     // Names under /pkg carry a hash of their content; everything else may change with the next version.
     let cache = if path.starts_with("/pkg/") { "public, max-age=31536000, immutable" } else { "no-cache" };
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
+    if path == "/sw.js" {
+        // A service worker is ruled by the policy of its own file, not by that of the pages it serves.
+        let policy = HeaderValue::from_static("default-src 'none'; connect-src 'self'; script-src 'self'");
+        response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
     response
 }
 

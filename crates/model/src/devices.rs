@@ -227,7 +227,9 @@ pub fn parse_status(bytes: &[u8]) -> Result<StatusReport, PayloadProblem> {
     let text = |name: &str, longest: usize| match present(name) {
         None => Ok(None),
         Some(value) => match value.as_str().map(str::trim) {
-            Some(text) if text.chars().count() <= longest && !text.contains(char::is_control) => Ok(Some(text.to_owned())),
+            Some(text) if text.chars().count() <= longest && !text.contains(char::is_control) => {
+                Ok(Some(text.to_owned()))
+            }
             _ => Err(wrong(name, &format!("a text of at most {longest} characters"))),
         },
     };
@@ -267,7 +269,9 @@ mod tests {
         assert_eq!(parse_status(br#"{"status":"offline"}"#), Ok(StatusReport::default()));
         let quiet = StatusReport { issue: Some(String::new()), ..online };
         assert_eq!(parse_status(b"{}"), Ok(quiet));
-        let full = parse_status(br#"{"status":"online","issue":"no power","battery":80,"rssi":-61.5,"firmware":"1.2","x":[]}"#);
+        let full = parse_status(
+            br#"{"status":"online","issue":"no power","battery":80,"rssi":-61.5,"firmware":"1.2","x":[]}"#,
+        );
         assert_eq!(
             full,
             Ok(StatusReport {

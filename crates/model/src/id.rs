@@ -130,7 +130,8 @@ mod tests {
 
     #[test]
     fn other_uuid_spellings_are_refused() {
-        for text in ["", "1", "{0193a000-0000-7000-8000-0000000000ab}", "urn:uuid:0193a000-0000-7000-8000-0000000000ab"] {
+        for text in ["", "1", "{0193a000-0000-7000-8000-0000000000ab}", "urn:uuid:0193a000-0000-7000-8000-0000000000ab"]
+        {
             assert_eq!(text.parse::<DeviceId>(), Err(InvalidId), "{text}");
         }
     }

@@ -11,8 +11,12 @@ use crate::{DeviceId, Timestamp};
 #[serde(tag = "op", rename_all = "snake_case")]
 pub enum ClientMessage {
     /// Begin to follow these topics: `devices`, `device:ID`, `telemetry:ID`, `audit`.
-    Subscribe { topics: Vec<String> },
-    Unsubscribe { topics: Vec<String> },
+    Subscribe {
+        topics: Vec<String>,
+    },
+    Unsubscribe {
+        topics: Vec<String>,
+    },
     Ping,
 }
 
@@ -21,13 +25,31 @@ pub enum ClientMessage {
 #[serde(tag = "op", rename_all = "snake_case")]
 pub enum ServerMessage<D> {
     /// The state as of `seq`; events that follow have `seq + 1`, `seq + 2`, …
-    Snapshot { topic: String, seq: u64, data: D },
-    Event { topic: String, seq: u64, data: D },
+    Snapshot {
+        topic: String,
+        seq: u64,
+        data: D,
+    },
+    Event {
+        topic: String,
+        seq: u64,
+        data: D,
+    },
     /// Telemetry came faster than this client reads: `dropped` older values of the topic were left out.
-    Lagged { topic: String, dropped: u64, seq: u64 },
+    Lagged {
+        topic: String,
+        dropped: u64,
+        seq: u64,
+    },
     /// Too much was missed: subscribe again for a snapshot.
-    Resync { topic: String },
-    Error { topic: Option<String>, code: String, message: String },
+    Resync {
+        topic: String,
+    },
+    Error {
+        topic: Option<String>,
+        code: String,
+        message: String,
+    },
     Pong,
 }
 
@@ -37,8 +59,12 @@ pub enum ServerMessage<D> {
 #[allow(clippy::large_enum_variant)] // sent at once, never kept in numbers
 pub enum Event {
     /// Registered or changed.
-    DeviceChanged { device: Device },
-    DeviceDeleted { id: DeviceId },
+    DeviceChanged {
+        device: Device,
+    },
+    DeviceDeleted {
+        id: DeviceId,
+    },
     /// Only the connection, last seen or diagnostics changed.
     DeviceConnection {
         id: DeviceId,
@@ -49,5 +75,7 @@ pub enum Event {
         rssi_dbm: Option<f64>,
     },
     Telemetry(TelemetryEvent),
-    AuditAppended { record: crate::audit::AuditRecord },
+    AuditAppended {
+        record: crate::audit::AuditRecord,
+    },
 }

@@ -23,11 +23,8 @@ pub struct FailureCount {
 
 impl FailureCount {
     /// Nothing has failed yet.
-    pub const NONE: Self = Self {
-        failures: 0,
-        window_ends_at: Timestamp::from_millis(0),
-        locked_until: Timestamp::from_millis(0),
-    };
+    pub const NONE: Self =
+        Self { failures: 0, window_ends_at: Timestamp::from_millis(0), locked_until: Timestamp::from_millis(0) };
 
     /// How much longer it stays locked, milliseconds; `None` when it is not.
     #[must_use]

@@ -78,17 +78,8 @@ pub enum Aggregation {
 }
 
 impl Aggregation {
-    pub const ALL: [Self; 9] = [
-        Self::Mean,
-        Self::Sum,
-        Self::Min,
-        Self::Max,
-        Self::Count,
-        Self::First,
-        Self::Last,
-        Self::P50,
-        Self::P95,
-    ];
+    pub const ALL: [Self; 9] =
+        [Self::Mean, Self::Sum, Self::Min, Self::Max, Self::Count, Self::First, Self::Last, Self::P50, Self::P95];
 
     #[must_use]
     pub const fn as_str(self) -> &'static str {

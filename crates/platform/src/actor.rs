@@ -8,8 +8,15 @@ use crate::error::{Error, Result};
 /// The proven identity behind a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Principal {
-    User { id: UserId, name: String, role: Role, session: SessionId },
-    Device { id: DeviceId },
+    User {
+        id: UserId,
+        name: String,
+        role: Role,
+        session: SessionId,
+    },
+    Device {
+        id: DeviceId,
+    },
     /// Whoever holds the configured admin token.
     AdminToken,
     /// Portico itself: jobs, start-up, the command line.

@@ -33,7 +33,15 @@ macro_rules! constructors {
 
 impl Error {
     pub fn new(kind: ErrorKind, code: &'static str, message: impl Into<String>) -> Self {
-        Self { kind, code, message: message.into(), fields: Vec::new(), source: None, status: None, retry_after_s: None }
+        Self {
+            kind,
+            code,
+            message: message.into(),
+            fields: Vec::new(),
+            source: None,
+            status: None,
+            retry_after_s: None,
+        }
     }
 
     constructors! {
@@ -159,7 +167,10 @@ impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
         use sqlx::Error as E;
         let unavailable = || {
-            Self::unavailable("database_unavailable", "The database cannot be reached at the moment. Try again shortly.")
+            Self::unavailable(
+                "database_unavailable",
+                "The database cannot be reached at the moment. Try again shortly.",
+            )
         };
         match &error {
             E::Io(_) | E::PoolTimedOut | E::PoolClosed | E::WorkerCrashed | E::Tls(_) => {
@@ -192,9 +203,7 @@ impl IntoResponse for Error {
         }
         let problem = self.problem(crate::http::current_request_id());
         let mut response = (status, axum::Json(problem)).into_response();
-        response
-            .headers_mut()
-            .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         let retry_after = self.retry_after_s.or_else(|| (status == StatusCode::SERVICE_UNAVAILABLE).then_some(2));
         if let Some(seconds) = retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));

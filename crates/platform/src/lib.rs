@@ -9,9 +9,9 @@ pub mod clock;
 pub mod config;
 pub mod db;
 pub mod error;
+pub mod http;
 #[path = "hub/mod.rs"]
 pub mod hub;
-pub mod http;
 pub mod jobs;
 pub mod logging;
 pub mod mqtt;

@@ -124,6 +124,8 @@ impl Outbox {
     /// When the database cannot be read.
     pub async fn backlog(&self, db: &Db) -> Result<(i64, Option<Timestamp>)> {
         let mut tx = db.read().await?;
-        Ok(on_db!(&mut tx, conn => sqlx::query_as("select count(id), min(created_at) from outbox").fetch_one(conn).await)?)
+        Ok(
+            on_db!(&mut tx, conn => sqlx::query_as("select count(id), min(created_at) from outbox").fetch_one(conn).await)?,
+        )
     }
 }

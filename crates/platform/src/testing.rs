@@ -73,11 +73,7 @@ where
     }
 }
 
-async fn open(
-    dir: &tempfile::TempDir,
-    database_url: Option<String>,
-    configure: &impl Fn(&mut Config),
-) -> TestPlatform {
+async fn open(dir: &tempfile::TempDir, database_url: Option<String>, configure: &impl Fn(&mut Config)) -> TestPlatform {
     let mut config = Config {
         data_dir: dir.path().to_owned(),
         database_url: database_url.map(Into::into),

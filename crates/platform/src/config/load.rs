@@ -83,7 +83,9 @@ fn defaults() -> Figment {
 }
 
 fn environment() -> impl Provider {
-    Env::prefixed("PORTICO_").filter(|key| !NOT_SETTINGS.contains(&key.as_str().to_ascii_lowercase().as_str())).split("__")
+    Env::prefixed("PORTICO_")
+        .filter(|key| !NOT_SETTINGS.contains(&key.as_str().to_ascii_lowercase().as_str()))
+        .split("__")
 }
 
 /// A text setting stays text even where it looks like a number: an admin token of digits, say.
@@ -174,8 +176,10 @@ mod tests {
 
     #[test]
     fn all_mistakes_are_told_at_once_without_values() {
-        let error = from_toml("http_addr = 'secret-nonsense'\nsignup = 'maybe'\nno_such_key = 1\n[database]\nmax_connections = 'x'")
-            .unwrap_err();
+        let error = from_toml(
+            "http_addr = 'secret-nonsense'\nsignup = 'maybe'\nno_such_key = 1\n[database]\nmax_connections = 'x'",
+        )
+        .unwrap_err();
         assert_eq!(error.0.len(), 4, "{error}");
         assert!(!error.to_string().contains("secret-nonsense"), "{error}");
     }
@@ -188,7 +192,10 @@ mod tests {
         let config = load(&Sources {
             file: Some(file),
             environment: false,
-            overrides: vec![("http_addr".into(), "127.0.0.1:5000".into()), ("admin_token".into(), "1234567890123456".into())],
+            overrides: vec![
+                ("http_addr".into(), "127.0.0.1:5000".into()),
+                ("admin_token".into(), "1234567890123456".into()),
+            ],
         })
         .unwrap();
         assert_eq!(config.http_addr.port(), 5000);

@@ -192,7 +192,10 @@ impl Config {
 
 /// A secret's place in a printed configuration.
 #[allow(clippy::ref_option)] // the form serde asks for
-pub(crate) fn shown_as_set<S: serde::Serializer>(secret: &Option<SecretString>, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn shown_as_set<S: serde::Serializer>(
+    secret: &Option<SecretString>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     match secret {
         Some(_) => serializer.serialize_str("(set)"),
         None => serializer.serialize_none(),

@@ -31,7 +31,10 @@ async fn untouched_chain_is_sound() {
     each_database(|test| async move {
         write(&test, 5).await;
         let results = test.platform.audit.verify(&test.platform.db).await.unwrap();
-        assert_eq!(results.iter().map(|result| (result.records, result.defect.clone())).collect::<Vec<_>>(), [(5, None)]);
+        assert_eq!(
+            results.iter().map(|result| (result.records, result.defect.clone())).collect::<Vec<_>>(),
+            [(5, None)]
+        );
     })
     .await;
 }
@@ -74,7 +77,8 @@ async fn cut_tail_is_found_even_when_the_head_is_set_back() {
         write(&test, 5).await;
         execute(&test, "delete from audit where organization_id = $1 and seq > 3").await;
         assert!(defect(&test).await.unwrap().contains("cut off"));
-        let hash = "update audit_head set seq = 3, hash = (select hash from audit where organization_id = $1 and seq = 3)
+        let hash =
+            "update audit_head set seq = 3, hash = (select hash from audit where organization_id = $1 and seq = 3)
                     where organization_id = $1";
         execute(&test, hash).await;
         assert_eq!(defect(&test).await.as_deref(), Some("the head of the chain was changed"));

@@ -53,7 +53,8 @@ async fn message_of_a_rolled_back_transaction_never_leaves_and_the_rest_leaves_i
             tokio::time::sleep(Duration::from_millis(50)).await;
             assert_eq!(platform.outbox.backlog(&platform.db).await.unwrap().0, 3, "kept while the broker is away");
             broker.away.store(false, Ordering::SeqCst);
-            eventually("all are published", || async { platform.outbox.backlog(&platform.db).await.unwrap().0 == 0 }).await;
+            eventually("all are published", || async { platform.outbox.backlog(&platform.db).await.unwrap().0 == 0 })
+                .await;
             cancel.cancel();
         };
         tokio::join!(work, watch);
