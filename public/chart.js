@@ -117,7 +117,7 @@ class Chart {
         scales: { x: { time: true, range: () => this.bounds() }, y: { range: yRange } },
         axes: [
           { stroke: quiet, font, grid, ticks: grid, values: timeLabels, space: 64 },
-          { stroke: quiet, font, grid, ticks: grid, size: 64, values: (_plot, splits) => splits.map((at) => number(at) + this.unit) },
+          { stroke: quiet, font, grid, ticks: grid, size: labelWidth, values: (_plot, splits) => splits.map((at) => number(at) + this.unit) },
         ],
         bands: [{ series: [3, 2], fill: style(host, "--chart-band") }],
         series: [
@@ -179,6 +179,9 @@ class Chart {
     this.refresh();
   }
 }
+
+// As wide as the widest label.
+const labelWidth = (_plot, labels) => 18 + 7.2 * Math.max(4, ...(labels ?? []).map((label) => label.length));
 
 // Flat series get room above and below; others a tenth.
 function yRange(_plot, low, high) {

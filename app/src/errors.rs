@@ -14,7 +14,7 @@ pub fn NotFound() -> impl IntoView {
     view! {
         <Title text="Not found" />
         <BarePage>
-            <EmptyState glyph=Glyph::Unknown title="There is no such page" text="The address may be mistyped, or what it showed is gone.">
+            <EmptyState whole_page=true glyph=Glyph::Unknown title="There is no such page" text="The address may be mistyped, or what it showed is gone.">
                 <a class="button button-primary" href="/">"Go to the overview"</a>
             </EmptyState>
         </BarePage>
@@ -28,6 +28,7 @@ pub fn OfflinePage() -> impl IntoView {
         <Title text="Offline" />
         <BarePage>
             <EmptyState
+                whole_page=true
                 glyph=Glyph::Offline
                 title="Portico cannot be reached"
                 text="This page was not opened on this device before, so there is no last known state of it. Pages you have seen are still there, marked as old."

@@ -49,10 +49,7 @@ where
     return Resource::new(source, move |_| -> Loading {
         let asked = untrack(ask);
         Box::pin(async move {
-            let Some(asked) = asked else {
-                crate::server::set_status(404);
-                return Err(nothing_asked());
-            };
+            let Some(asked) = asked else { return Err(nothing_asked()) };
             let answer = asked.run_body().await?;
             serde_json::to_string(&answer).map_err(|error| Failure::new(500, "internal", &error.to_string()))
         })

@@ -97,6 +97,8 @@ pub fn form_failed(form: &str, page: &str, values: &[(&str, &str)], failure: Fai
             values: values.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
         });
         leptos_axum::redirect(page);
+    } else {
+        set_status(failure.status);
     }
     failure
 }

@@ -210,8 +210,15 @@ fn Record(record: AuditRecord) -> impl IntoView {
     }
 }
 
+/// Texts without quotes; ids by their end.
 fn plain(value: &serde_json::Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned)
+    match value.as_str() {
+        Some(id) if id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
+            format!("…{}", id.get(24..).unwrap_or(id))
+        }
+        Some(text) => text.to_owned(),
+        None => value.to_string(),
+    }
 }
 
 #[cfg(test)]
@@ -225,5 +232,7 @@ mod tests {
         assert_eq!(short_target("setting:signup"), "setting signup");
         assert_eq!(short_target(""), "");
         assert_eq!(target_page("user:1"), None);
+        assert_eq!(plain(&serde_json::json!(id)), "…c2d3e4f5");
+        assert_eq!(plain(&serde_json::json!(3)), "3");
     }
 }

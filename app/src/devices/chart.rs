@@ -14,6 +14,8 @@ use crate::ui::{Glyph, Icon, ProblemView};
 /// What the browser's chart can show side by side.
 pub const MAX_BUCKETS: i64 = 600;
 const DEFAULT_RANGE: &str = "1h";
+/// Narrower buckets hold one value each.
+const RAW_BELOW_MS: i64 = 1_000;
 const HOUR_MS: i64 = 3_600_000;
 
 /// The choices; anything else is `from` and `to`.
@@ -89,7 +91,7 @@ pub fn ChartPanel(
     /// New numbers of the key.
     points: RwSignal<Vec<(Timestamp, f64)>>,
 ) -> impl IntoView {
-    let title = move || key.with(|key| key_title(key));
+    let title = move || key.with(|key| if key.is_empty() { "Chart".to_owned() } else { key_title(key) });
     let unit = Signal::derive(move || key.with(|key| metadata.with(|metadata| unit_of(metadata, key))));
     let csv = move || {
         let bounds = match range.get() {
@@ -218,6 +220,8 @@ fn ChartView(
         <p class="chart-note quiet">
             {if series.buckets.is_empty() {
                 "No values in this range.".to_owned()
+            } else if series.bucket_ms < RAW_BELOW_MS {
+                "Each point is a value as it came. Drag over the chart to zoom in; Back zooms out.".to_owned()
             } else {
                 format!("Each point is the mean of {width}; the band is its lowest and highest value. Drag over the chart to zoom in; Back zooms out.")
             }}

@@ -28,6 +28,10 @@ use crate::viewer::use_viewer;
 pub fn DevicePage() -> impl IntoView {
     let params = use_params_map();
     let id = Memo::new(move |_| params.with(|params| params.get("id").and_then(|id| id.parse::<DeviceId>().ok())));
+    #[cfg(feature = "ssr")]
+    if id.get_untracked().is_none() {
+        crate::server::set_status(404);
+    }
     let forms = DeviceForms::new();
     let endpoints = StoredValue::new(use_endpoints());
     let query = use_query_map();

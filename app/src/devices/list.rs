@@ -11,7 +11,7 @@ use portico_model::telemetry::LatestValue;
 use portico_model::{DeviceId, Page};
 
 use super::ListDevices;
-use super::row::{ConnectionBadge, key_title, unit_of, value_text};
+use super::row::{ConnectionBadge, foremost, key_title, unit_of, value_text};
 use crate::live::{LiveUpdate, fold, follow, use_live};
 use crate::load::{load, read};
 use crate::time::Ago;
@@ -84,15 +84,21 @@ pub fn DevicesPage() -> impl IntoView {
         <div class="page-head">
             <h1>"Devices"</h1>
             <div class="page-actions">
-                <a
-                    class="button"
-                    href=move || query.with(|query| query.address("/api/v1/devices.csv", None))
-                    rel="external"
-                    download="devices.csv"
-                >
-                    <Icon glyph=Glyph::Download />
-                    <span>"CSV"</span>
-                </a>
+                <Transition>
+                    {move || {
+                        page.get()
+                            .and_then(|answer| read::<Page<Device>>(answer).ok())
+                            .filter(|found| !found.items.is_empty())
+                            .map(|found| {
+                                view! {
+                                    <a class="button" href=csv_link(&found.items) rel="external" download="devices.csv">
+                                        <Icon glyph=Glyph::Download />
+                                        <span>"CSV"</span>
+                                    </a>
+                                }
+                            })
+                    }}
+                </Transition>
                 {may_register
                     .then(|| {
                         view! {
@@ -123,6 +129,32 @@ pub fn DevicesPage() -> impl IntoView {
             }}
         </Transition>
     }
+}
+
+/// The page of the list as a file.
+fn csv_link(devices: &[Device]) -> String {
+    let quoted = |text: &str| {
+        // A cell that begins like a formula would be one to a spreadsheet.
+        let guard = if text.starts_with(['=', '+', '-', '@']) { "'" } else { "" };
+        format!("\"{guard}{}\"", text.replace('"', "\"\""))
+    };
+    let mut csv = "id,name,type,location,status,connection,last_seen_at,firmware_version,owner\r\n".to_owned();
+    for device in devices {
+        let cells = [
+            device.id.to_string(),
+            quoted(&device.name),
+            quoted(&device.device_type),
+            quoted(&device.location),
+            device.status.as_str().to_owned(),
+            device.connection.as_str().to_owned(),
+            device.last_seen_at.map(portico_model::Timestamp::to_iso).unwrap_or_default(),
+            quoted(&device.firmware_version),
+            quoted(&device.owner_name),
+        ];
+        csv.push_str(&cells.join(","));
+        csv.push_str("\r\n");
+    }
+    format!("data:text/csv;charset=utf-8,{}", crate::browser::encode(&csv))
 }
 
 #[component]
@@ -397,9 +429,8 @@ fn RowValues(id: DeviceId, device: RwSignal<Device>) -> impl IntoView {
     move || {
         values
             .with(|values| {
-                values
-                    .iter()
-                    .take(VALUES_SHOWN)
+                foremost(values, VALUES_SHOWN)
+                    .into_iter()
                     .map(|latest| {
                         view! {
                             <span class="value-chip" title=key_title(&latest.key)>

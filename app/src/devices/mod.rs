@@ -97,7 +97,8 @@ pub async fn device_chart(
 
 /// The key whose chart is shown when none is chosen.
 pub(crate) fn first_number(values: &[LatestValue]) -> Option<String> {
-    values.iter().find(|latest| latest.value.number().is_some()).map(|latest| latest.key.clone())
+    let numbers = values.iter().filter(|latest| latest.value.number().is_some());
+    numbers.min_by_key(|latest| row::rank(latest)).map(|latest| latest.key.clone())
 }
 
 /// What was wrong with the device's messages.
@@ -182,6 +183,7 @@ fn show_key_once(form: &str, page: &str, registered: &DeviceWithKey) {
 }
 
 /// Changes what is known of a device.
+#[allow(clippy::too_many_arguments)] // the fields of the form
 #[server(name = UpdateDevice, prefix = "/sfn", endpoint = "devices/update")]
 pub async fn update_device(
     id: DeviceId,

@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 use portico_model::devices::{Connection, Device, DeviceStatus};
-use portico_model::telemetry::Value;
+use portico_model::telemetry::{LatestValue, Value};
 
 use crate::ui::{Badge, Glyph, Tone};
 
@@ -27,12 +27,61 @@ pub fn ConnectionBadge(#[prop(into)] device: Signal<Device>) -> impl IntoView {
     }
 }
 
-/// `soil_moisture` as `Soil moisture`.
+/// Words that are not written as they sound.
+const WORDS: [(&str, &str); 9] = [
+    ("co2", "CO₂"),
+    ("co", "CO"),
+    ("tvoc", "TVOC"),
+    ("pm25", "PM2.5"),
+    ("pm10", "PM10"),
+    ("rssi", "RSSI"),
+    ("uv", "UV"),
+    ("ph", "pH"),
+    ("id", "ID"),
+];
+
+/// Ends of keys that only name the unit, which stands beside the value anyway.
+const UNIT_ENDS: [&str; 14] =
+    ["_kwh", "_kw", "_wh", "_w", "_l_min", "_m3", "_c", "_percent", "_pct", "_ppm", "_hpa", "_lx", "_dbm", "_ms"];
+
+/// `soil_moisture` as `Soil moisture`, `energy_kwh` as `Energy`, `co2` as `CO₂`.
 #[must_use]
 pub fn key_title(key: &str) -> String {
-    let spaced = key.replace(['_', '.', '-'], " ");
-    let mut letters = spaced.chars();
+    let bare = UNIT_ENDS.iter().find_map(|end| key.strip_suffix(end)).filter(|bare| !bare.is_empty()).unwrap_or(key);
+    let words: Vec<_> = bare
+        .split(['_', '.', '-', ' '])
+        .filter(|word| !word.is_empty())
+        .map(|word| WORDS.iter().find(|(plain, _)| word.eq_ignore_ascii_case(plain)).map_or(word, |(_, written)| written))
+        .collect();
+    let text = words.join(" ");
+    if words.first().is_some_and(|first| WORDS.iter().any(|(_, written)| written == first)) {
+        return text;
+    }
+    let mut letters = text.chars();
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
+
+/// What people look for first.
+const FOREMOST: [&str; 6] = ["temperature", "co2", "power", "flow", "humidity", "pressure"];
+
+/// Where a key stands when there is room for a few only: what people look for first, then other numbers, then the rest.
+#[must_use]
+pub fn rank(latest: &LatestValue) -> usize {
+    let key = latest.key.to_ascii_lowercase();
+    match FOREMOST.iter().position(|word| key.split(['_', '.', '-']).any(|part| part == *word)) {
+        Some(position) => position,
+        None if matches!(latest.value, Value::Number(_)) => FOREMOST.len(),
+        None => FOREMOST.len() + 1,
+    }
+}
+
+/// The `count` values that matter most.
+#[must_use]
+pub fn foremost(values: &[LatestValue], count: usize) -> Vec<&LatestValue> {
+    let mut sorted: Vec<_> = values.iter().collect();
+    sorted.sort_by_key(|latest| rank(latest));
+    sorted.truncate(count);
+    sorted
 }
 
 /// The unit of a key: what the device's metadata says (`{"units": {key: unit}}`), or what the usual names mean.
@@ -132,6 +181,24 @@ mod tests {
     #[test]
     fn keys_read_as_words() {
         assert_eq!(key_title("soil_moisture"), "Soil moisture");
+        assert_eq!(key_title("supply_air_c"), "Supply air");
+        assert_eq!(key_title("energy_kwh"), "Energy");
+        assert_eq!(key_title("co2"), "CO₂");
+        assert_eq!(key_title("indoor_co2"), "Indoor CO₂");
+        assert_eq!(key_title("_w"), "W");
         assert_eq!(key_title(""), "");
+    }
+
+    #[test]
+    fn what_people_look_for_comes_first() {
+        let latest = |key: &str, value| LatestValue { key: key.into(), value, ts: portico_model::Timestamp::default() };
+        let values = [
+            latest("age", Value::Number(1.0)),
+            latest("door", Value::Boolean(true)),
+            latest("humidity", Value::Number(40.0)),
+            latest("room_temperature", Value::Number(21.0)),
+        ];
+        let keys: Vec<_> = foremost(&values, 4).iter().map(|latest| latest.key.as_str()).collect();
+        assert_eq!(keys, ["room_temperature", "humidity", "age", "door"]);
     }
 }

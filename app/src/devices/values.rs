@@ -92,7 +92,7 @@ fn ValueTile(
             class:chosen=move || is_chosen.get()
             class:stale=move || stale.get()
             class:glow-odd=move || changes.get() % 2 == 1
-            class:glow-even=move || { changes.get() > 0 && changes.get() % 2 == 0 }
+            class:glow-even=move || { changes.get() > 0 && changes.get().is_multiple_of(2) }
         >
             <a href=href attr:data-noscroll="" aria-current=move || is_chosen.get().then_some("true")>
                 <span class="tile-key">{key.with_value(|key| key_title(key))}</span>

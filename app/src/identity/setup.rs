@@ -31,6 +31,7 @@ pub fn SetupPage() -> impl IntoView {
                             Ok(false) => {
                                 view! {
                                     <EmptyState
+                                        whole_page=true
                                         glyph=Glyph::Check
                                         title="Portico is set up"
                                         text="The set-up link works only once. Ask an administrator for an account, or sign in."

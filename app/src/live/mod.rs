@@ -45,6 +45,7 @@ impl LineState {
 
 /// What a follower of a topic gets.
 #[derive(Debug, Clone, PartialEq)]
+#[allow(clippy::large_enum_variant)] // handed on at once, never kept in numbers
 pub enum LiveUpdate {
     /// The whole state of the topic.
     Snapshot(serde_json::Value),

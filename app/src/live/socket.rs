@@ -135,7 +135,7 @@ fn connect() {
     });
     let on_close = Closure::new(|event: CloseEvent| {
         if event.code() == SESSION_ENDED {
-            crate::browser::go_to(&format!("/login?next={}", crate::browser::encoded_location()));
+            crate::browser::go_to(&format!("/login?signed_out=1&next={}", crate::browser::encoded_location()));
         } else {
             lost();
         }

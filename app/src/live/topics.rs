@@ -17,6 +17,7 @@ pub struct Topics {
 
 /// What to do with a message.
 #[derive(Debug, PartialEq)]
+#[allow(clippy::large_enum_variant)] // handed on at once, never kept in numbers
 pub enum Reaction {
     Deliver { topic: String, update: LiveUpdate },
     /// Something was missed: subscribe again for a snapshot.

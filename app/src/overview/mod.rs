@@ -10,7 +10,7 @@ use portico_model::live::Event;
 use portico_model::telemetry::LatestValue;
 use serde::{Deserialize, Serialize};
 
-use crate::devices::row::{key_title, unit_of, value_text};
+use crate::devices::row::{foremost, key_title, unit_of, value_text};
 use crate::failure::Failure;
 use crate::load::{Ask, load, read};
 use crate::live::fold::{
@@ -23,6 +23,8 @@ use crate::viewer::viewer_may;
 
 /// How many devices' values stream in.
 const TILES_SHOWN: usize = 12;
+/// How many values of each.
+const VALUES_SHOWN: usize = 3;
 
 /// What the overview begins with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -279,7 +281,7 @@ fn LiveDevice(known: Known) -> impl IntoView {
             class="live-device row"
             class:stale=move || !is_online.get()
             class:glow-odd=move || changes.get() % 2 == 1
-            class:glow-even=move || { changes.get() > 0 && changes.get() % 2 == 0 }
+            class:glow-even=move || { changes.get() > 0 && changes.get().is_multiple_of(2) }
         >
             <span class="live-name">
                 <a class="row-link" href=format!("/devices/{id}")>{move || name.get()}</a>
@@ -289,9 +291,8 @@ fn LiveDevice(known: Known) -> impl IntoView {
                 {move || {
                     values
                         .with(|values| {
-                            values
-                                .iter()
-                                .take(3)
+                            foremost(values, VALUES_SHOWN)
+                                .into_iter()
                                 .map(|latest| {
                                     view! {
                                         <span class="value-chip">

@@ -10,6 +10,9 @@ pub fn EmptyState(
     glyph: Glyph,
     #[prop(into)] title: String,
     #[prop(into)] text: String,
+    /// It is all the page has: its title is the page's heading.
+    #[prop(optional)]
+    whole_page: bool,
     #[prop(optional)] children: Option<Children>,
 ) -> impl IntoView {
     view! {
@@ -17,7 +20,11 @@ pub fn EmptyState(
             <span class="empty-icon">
                 <Icon glyph />
             </span>
-            <h2>{title}</h2>
+            {if whole_page {
+                view! { <h1>{title}</h1> }.into_any()
+            } else {
+                view! { <h2>{title}</h2> }.into_any()
+            }}
             <p>{text}</p>
             {children.map(|children| view! { <div class="empty-actions">{children()}</div> })}
         </div>

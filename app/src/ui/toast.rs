@@ -14,7 +14,6 @@ pub(crate) fn provide_toasts() {
 }
 
 /// Where notes go; take it while a component is made, use it any time.
-#[must_use]
 pub fn use_toasts() -> impl Fn(String) + Copy {
     let notes = use_context::<Notes>();
     move |text| {
