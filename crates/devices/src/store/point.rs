@@ -51,14 +51,17 @@ impl Inserted {
 }
 
 /// How many rows one statement takes on SQLite; three parameters each, far below its limit of 32,766.
-const CHUNKS: [usize; 4] = [1024, 128, 16, 1];
+const CHUNKS: &[usize] = &[1024, 256, 64, 16, 4, 1];
 
 /// A statement per size, made once: the text is what finds the prepared statement again.
-pub(super) struct Statements([String; 4]);
+pub(super) struct Statements {
+    chunks: &'static [usize],
+    sql: Vec<String>,
+}
 
 impl Statements {
-    pub(super) fn new(before: &str, columns: usize, after: &str, chunks: [usize; 4]) -> Self {
-        Self(chunks.map(|rows| {
+    pub(super) fn new(before: &str, columns: usize, after: &str, chunks: &'static [usize]) -> Self {
+        let statement = |rows: usize| {
             let mut sql = format!("{before} values ");
             for row in 0..rows {
                 sql.push_str(if row == 0 { "(" } else { ",(" });
@@ -69,27 +72,24 @@ impl Statements {
             }
             sql.push_str(after);
             sql
-        }))
+        };
+        Self { chunks, sql: chunks.iter().map(|rows| statement(*rows)).collect() }
     }
 
     /// Cuts the rows into pieces of the sizes there are statements for.
     pub(super) fn pieces<'r, R>(
         &'static self,
         mut rows: &'r [R],
-        chunks: [usize; 4],
     ) -> impl Iterator<Item = (AssertSqlSafe<&'static str>, &'r [R])> {
         let mut size = 0;
         std::iter::from_fn(move || {
-            while rows.len() < *chunks.get(size)? {
+            while rows.len() < *self.chunks.get(size)? {
                 size += 1;
             }
-            if rows.is_empty() {
-                return None;
-            }
-            let (piece, rest) = rows.split_at(chunks[size]);
+            let (piece, rest) = rows.split_at(self.chunks[size]);
             rows = rest;
             // The text holds only what is written here and parameter numbers.
-            Some((AssertSqlSafe(self.0[size].as_str()), piece))
+            Some((AssertSqlSafe(self.sql[size].as_str()), piece))
         })
     }
 }
@@ -123,7 +123,7 @@ async fn insert_counting(tx: &mut Tx, points: &[Point]) -> Result<u64> {
     match tx {
         Tx::Sqlite(transaction) => {
             let mut count = 0;
-            for (sql, piece) in INSERT_POINT.pieces(points, CHUNKS) {
+            for (sql, piece) in INSERT_POINT.pieces(points) {
                 let query =
                     piece.iter().fold(sqlx::query(sql), |query, p| query.bind(p.series).bind(p.ts).bind(p.value));
                 count += query.execute(&mut **transaction).await?.rows_affected();
@@ -151,7 +151,7 @@ async fn insert_returning(tx: &mut Tx, points: &[Point]) -> Result<HashSet<(i64,
     let mut inserted = HashSet::new();
     match tx {
         Tx::Sqlite(transaction) => {
-            for (sql, piece) in INSERT_POINT_RETURNING.pieces(points, CHUNKS) {
+            for (sql, piece) in INSERT_POINT_RETURNING.pieces(points) {
                 let query =
                     piece.iter().fold(sqlx::query(sql), |query, p| query.bind(p.series).bind(p.ts).bind(p.value));
                 for row in query.fetch_all(&mut **transaction).await? {
@@ -213,11 +213,11 @@ mod tests {
 
     #[test]
     fn rows_are_cut_into_the_sizes_there_are_statements_for() {
-        let rows: Vec<u32> = (0..2 * 1024 + 3 * 128 + 16 + 5).collect();
-        let pieces: Vec<_> = INSERT_POINT.pieces(&rows, CHUNKS).map(|(_, piece)| piece).collect();
+        let rows: Vec<u32> = (0..2 * 1024 + 3 * 64 + 16 + 7).collect();
+        let pieces: Vec<_> = INSERT_POINT.pieces(&rows).map(|(_, piece)| piece).collect();
         let sizes: Vec<_> = pieces.iter().map(|piece| piece.len()).collect();
-        assert_eq!(sizes, [1024, 1024, 128, 128, 128, 16, 1, 1, 1, 1, 1]);
+        assert_eq!(sizes, [1024, 1024, 64, 64, 64, 16, 4, 1, 1, 1]);
         assert_eq!(pieces.concat(), rows);
-        assert_eq!(INSERT_POINT.pieces::<u32>(&[], CHUNKS).count(), 0);
+        assert_eq!(INSERT_POINT.pieces::<u32>(&[]).count(), 0);
     }
 }

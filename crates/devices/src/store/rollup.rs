@@ -86,7 +86,7 @@ pub fn of_points<'p>(points: impl Iterator<Item = &'p Point>, resolution: Resolu
 }
 
 /// Ten parameters a row.
-const CHUNKS: [usize; 4] = [256, 64, 8, 1];
+const CHUNKS: &[usize] = &[256, 64, 16, 4, 1];
 
 macro_rules! on_conflict {
     ($table:literal) => {
@@ -160,7 +160,7 @@ pub async fn add(tx: &mut Tx, resolution: Resolution, rollups: &[Rollup]) -> Res
                 Resolution::Minute => &*UPSERT_1M,
                 Resolution::Hour => &*UPSERT_1H,
             };
-            for (sql, piece) in statements.pieces(rollups, CHUNKS) {
+            for (sql, piece) in statements.pieces(rollups) {
                 let query = piece.iter().fold(sqlx::query(sql), |query, r| {
                     query
                         .bind(r.series_id)
