@@ -38,6 +38,8 @@ test("a person added by the administrator sees only what is theirs", async ({ pa
 
   // Kept out, at once.
   await page.getByRole("row").filter({ hasText: username }).getByRole("button", { name: "Deactivate" }).click();
+  await expect(grace).toHaveURL(/\/login/, { timeout: 15_000 });
+  await expect(grace.getByText("You are signed out.")).toBeVisible();
   await grace.goto("/devices");
   await expect(grace).toHaveURL(/\/login/);
 });

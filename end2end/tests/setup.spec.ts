@@ -11,7 +11,8 @@ const test = base.extend<{ portico: Portico; complaints: Complaints }>({
     await portico.stop();
   },
   complaints: [
-    async ({ context }, use) => {
+    // After `portico`, so that it is judged before the server goes.
+    async ({ context, portico: _ }, use) => {
       const complaints = new Complaints();
       complaints.watch(context);
       await use(complaints);
