@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Measures the release build on this machine: a table on the terminal, JSON in bench.json (or --out FILE).
+# Measures the release build on this machine: a table on the terminal, JSON in bench.json of the target directory (or --out FILE).
 # Options go to portico-bench (--help lists them). With PORTICO_TEST_POSTGRES_URL set it measures PostgreSQL too.
 set -euo pipefail
 . "$(dirname "$0")/env.sh"
@@ -9,4 +9,5 @@ scripts/build.sh
 cargo build --release --package portico-simulator --bin portico-bench
 say "measuring, about five minutes; leave the machine alone meanwhile"
 exec "$CARGO_TARGET_DIR/release/portico-bench" \
-    --portico "$CARGO_TARGET_DIR/release/portico" --site "$PORTICO_SITE" "$@"
+    --portico "$CARGO_TARGET_DIR/release/portico" --site "$PORTICO_SITE" \
+    --out "$CARGO_TARGET_DIR/bench.json" "$@"

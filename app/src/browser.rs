@@ -14,8 +14,7 @@ mod imp {
     }
 
     pub fn every(period_ms: u64, tick: impl Fn() + 'static) {
-        if let Ok(handle) =
-            leptos::prelude::set_interval_with_handle(tick, std::time::Duration::from_millis(period_ms))
+        if let Ok(handle) = leptos::prelude::set_interval_with_handle(tick, std::time::Duration::from_millis(period_ms))
         {
             leptos::prelude::on_cleanup(move || handle.clear());
         }
@@ -133,9 +132,8 @@ mod http {
         let json: Value = serde_json::from_str(text).unwrap_or_default();
         let part = |name: &str| json.get(name).and_then(Value::as_str).map(ToOwned::to_owned);
         let fields = json.get("fields").or_else(|| json.get("errors")).and_then(Value::as_array);
-        let field = |field: &Value| {
-            Some(FieldError::new(field.get("field")?.as_str()?, field.get("message")?.as_str()?))
-        };
+        let field =
+            |field: &Value| Some(FieldError::new(field.get("field")?.as_str()?, field.get("message")?.as_str()?));
         Failure {
             status,
             code: part("code").unwrap_or_default(),

@@ -104,7 +104,9 @@ impl FormState {
     #[must_use]
     pub fn general(&self, shown: &'static [&'static str]) -> Signal<Option<String>> {
         let failure = self.failure;
-        Signal::derive(move || failure.with(|failure| failure.as_ref().and_then(|failure| failure.beyond_fields(shown))))
+        Signal::derive(move || {
+            failure.with(|failure| failure.as_ref().and_then(|failure| failure.beyond_fields(shown)))
+        })
     }
 }
 

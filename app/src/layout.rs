@@ -118,9 +118,9 @@ fn SearchBox() -> impl IntoView {
     let input = NodeRef::<leptos::html::Input>::new();
     Effect::new(move |_| {
         let handle = window_event_listener(leptos::ev::keydown, move |event| {
-            let typing = document().active_element().is_some_and(|element| {
-                matches!(element.tag_name().as_str(), "INPUT" | "TEXTAREA" | "SELECT")
-            });
+            let typing = document()
+                .active_element()
+                .is_some_and(|element| matches!(element.tag_name().as_str(), "INPUT" | "TEXTAREA" | "SELECT"));
             let wanted = (event.key() == "/" && !typing && !event.ctrl_key() && !event.meta_key() && !event.alt_key())
                 || (event.key() == "k" && (event.ctrl_key() || event.meta_key()));
             if wanted && let Some(input) = input.get_untracked() {

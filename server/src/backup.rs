@@ -20,6 +20,10 @@ pub async fn backup(config: Config, directory: &Path) -> Result<()> {
     if directory.exists() {
         bail!("{} exists already; name a new directory", directory.display());
     }
+    let database = config.data_dir.join(DATABASE);
+    if config.database_url.is_none() && !database.is_file() {
+        bail!("{} does not exist; is --data-dir right?", database.display());
+    }
     let db = Db::open(&config).await.map_err(described)?;
     fs::create_dir_all(directory).with_context(|| format!("making {}", directory.display()))?;
     db.backup_to(&directory.join(DATABASE)).await.map_err(described)?;

@@ -7,7 +7,12 @@ use clap::{Args, Parser, Subcommand};
 
 /// Portico runs a building: devices speak MQTT to it, people use it in the browser.
 #[derive(Debug, Parser)]
-#[command(name = "portico", version, about, arg_required_else_help = true)]
+#[command(
+    name = "portico",
+    version,
+    about = "Portico runs a building: devices speak MQTT to it, people use it in the browser",
+    arg_required_else_help = true
+)]
 pub struct Cli {
     #[command(flatten)]
     pub settings: Settings,

@@ -55,6 +55,9 @@ pub async fn start(config: Config, clock: Clock) -> portico_platform::Result<Por
     let broker = mqtt::start(&platform, &devices).await?;
 
     let (host, port) = broker.address.rsplit_once(':').unwrap_or((&broker.address, "1883"));
+    // Devices reach our own broker where browsers reach us, when that is told.
+    let public_host = platform.config.public_url.as_deref().filter(|_| broker.broker.is_some()).and_then(host_of);
+    let host = public_host.unwrap_or(host);
     let endpoints = Endpoints {
         http: platform.config.public_url.clone().unwrap_or_else(|| format!("{scheme}://{address}")),
         mqtt_host: host.to_owned(),
@@ -76,6 +79,12 @@ pub async fn start(config: Config, clock: Clock) -> portico_platform::Result<Por
     let answering = tokio::spawn(listening.serve(router, cancel, deadline));
     let mqtt = broker.address.clone();
     Ok(Portico { platform, identity, devices, http: address, mqtt, broker, answering })
+}
+
+/// `https://portico.example:8443` → `portico.example`.
+fn host_of(url: &str) -> Option<&str> {
+    let authority = url.split_once("://")?.1;
+    Some(authority.rsplit_once(':').map_or(authority, |(host, _)| host))
 }
 
 fn upkeep(platform: &Platform, metrics: Metrics) {

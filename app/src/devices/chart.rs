@@ -19,15 +19,25 @@ const RAW_BELOW_MS: i64 = 1_000;
 const HOUR_MS: i64 = 3_600_000;
 
 /// The choices; anything else is `from` and `to`.
-pub const PRESETS: [(&str, &str, i64); 4] =
-    [("1h", "1 h", HOUR_MS), ("24h", "24 h", 24 * HOUR_MS), ("7d", "7 d", 168 * HOUR_MS), ("30d", "30 d", 720 * HOUR_MS)];
+pub const PRESETS: [(&str, &str, i64); 4] = [
+    ("1h", "1 h", HOUR_MS),
+    ("24h", "24 h", 24 * HOUR_MS),
+    ("7d", "7 d", 168 * HOUR_MS),
+    ("30d", "30 d", 720 * HOUR_MS),
+];
 
 /// What part of time the chart shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Range {
     /// Up to now, and growing.
-    Last { name: &'static str, length_ms: i64 },
-    Between { from: Timestamp, to: Timestamp },
+    Last {
+        name: &'static str,
+        length_ms: i64,
+    },
+    Between {
+        from: Timestamp,
+        to: Timestamp,
+    },
 }
 
 impl Range {
@@ -74,10 +84,7 @@ pub fn width_text(bucket_ms: i64) -> String {
 /// The numbers of a key in these samples, for the live end of the chart.
 #[must_use]
 pub fn points_of(samples: &[Sample], key: &str) -> Vec<(Timestamp, f64)> {
-    samples
-        .iter()
-        .filter_map(|sample| Some((sample.ts, sample.data.get(key).and_then(Value::number)?)))
-        .collect()
+    samples.iter().filter_map(|sample| Some((sample.ts, sample.data.get(key).and_then(Value::number)?))).collect()
 }
 
 /// The chart with its range, export and table.

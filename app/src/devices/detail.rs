@@ -16,8 +16,8 @@ use super::register::KeyOnce;
 use super::row::ConnectionBadge;
 use super::values::ValueTiles;
 use super::{DeviceChart, GetDevice, LatestValues, Problems};
-use crate::load::{Loaded, load, read};
 use crate::live::{LiveUpdate, fold, follow, use_live};
+use crate::load::{Loaded, load, read};
 use crate::time::{Ago, Moment};
 use crate::ui::toast::use_toasts;
 use crate::ui::{Glyph, Icon, ProblemView};
@@ -104,8 +104,8 @@ fn DeviceView(
     endpoints: Endpoints,
 ) -> impl IntoView {
     let id = device.id;
-    let may_manage = use_viewer()
-        .is_some_and(|viewer| viewer.may(Permission::ManageAllDevices) || viewer.id == device.owner_id);
+    let may_manage =
+        use_viewer().is_some_and(|viewer| viewer.may(Permission::ManageAllDevices) || viewer.id == device.owner_id);
     let device = RwSignal::new(device);
     let values = RwSignal::new(latest);
     let points = RwSignal::new(Vec::new());

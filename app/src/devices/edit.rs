@@ -5,9 +5,7 @@ use portico_model::devices::{Device, DeviceStatus};
 
 use super::{DeleteDevice, RotateKey, SetDeviceStatus, UpdateDevice};
 use crate::form::{FormState, PostForm};
-use crate::ui::{
-    Choice, Dialog, ErrorSummary, Glyph, SelectField, SubmitButton, TextAreaField, TextField,
-};
+use crate::ui::{Choice, Dialog, ErrorSummary, Glyph, SelectField, SubmitButton, TextAreaField, TextField};
 
 const EDIT_FIELDS: &[&str] =
     &["name", "device_type", "location", "description", "firmware_version", "heartbeat_interval_s", "status"];
@@ -132,4 +130,3 @@ pub fn DeviceActions(device: RwSignal<Device>, forms: DeviceForms) -> impl IntoV
         </div>
     }
 }
-

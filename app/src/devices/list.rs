@@ -295,15 +295,20 @@ fn DeviceTable(
         move |update| match update {
             // What changed while the page was on its way.
             LiveUpdate::Snapshot(data) => {
-                for device in serde_json::from_value::<fold::ListSnapshot>(data).into_iter().flat_map(|list| list.devices) {
-                    if let Some(row) = rows.with_untracked(|rows| rows.iter().find(|row| row.id == device.id).copied()) {
+                for device in
+                    serde_json::from_value::<fold::ListSnapshot>(data).into_iter().flat_map(|list| list.devices)
+                {
+                    if let Some(row) = rows.with_untracked(|rows| rows.iter().find(|row| row.id == device.id).copied())
+                    {
                         row.apply(&Event::DeviceChanged { device });
                     }
                 }
             }
             LiveUpdate::Event(event) => match &event {
                 Event::DeviceDeleted { id } => rows.update(|rows| rows.retain(|row| row.id != *id)),
-                Event::DeviceChanged { device } if !rows.with_untracked(|rows| rows.iter().any(|row| row.id == device.id)) => {
+                Event::DeviceChanged { device }
+                    if !rows.with_untracked(|rows| rows.iter().any(|row| row.id == device.id)) =>
+                {
                     on_unknown();
                 }
                 Event::DeviceChanged { device: Device { id, .. } } | Event::DeviceConnection { id, .. } => {
@@ -427,21 +432,20 @@ fn RowValues(id: DeviceId, device: RwSignal<Device>) -> impl IntoView {
     );
     let metadata = device.with_untracked(|device| device.metadata.clone());
     move || {
-        values
-            .with(|values| {
-                foremost(values, VALUES_SHOWN)
-                    .into_iter()
-                    .map(|latest| {
-                        view! {
-                            <span class="value-chip" title=key_title(&latest.key)>
-                                <span class="value-key">{key_title(&latest.key)}</span>
-                                " "
-                                <span class="number">{value_text(&latest.value)}</span>
-                                <span class="unit">{unit_of(&metadata, &latest.key)}</span>
-                            </span>
-                        }
-                    })
-                    .collect_view()
-            })
+        values.with(|values| {
+            foremost(values, VALUES_SHOWN)
+                .into_iter()
+                .map(|latest| {
+                    view! {
+                        <span class="value-chip" title=key_title(&latest.key)>
+                            <span class="value-key">{key_title(&latest.key)}</span>
+                            " "
+                            <span class="number">{value_text(&latest.value)}</span>
+                            <span class="unit">{unit_of(&metadata, &latest.key)}</span>
+                        </span>
+                    }
+                })
+                .collect_view()
+        })
     }
 }

@@ -80,11 +80,7 @@ pub async fn device_chart(
     use crate::server::{actor, devices, failed};
 
     let (devices, actor) = (devices()?, actor()?);
-    let key = if key.is_empty() {
-        first_number(&devices.latest(&actor, id).await.map_err(failed)?)
-    } else {
-        Some(key)
-    };
+    let key = if key.is_empty() { first_number(&devices.latest(&actor, id).await.map_err(failed)?) } else { Some(key) };
     let Some(key) = key else { return Ok(None) };
     let (from, to) = if last_ms > 0 {
         let now = crate::server::now();
@@ -169,9 +165,10 @@ fn beside_field(mut failure: Failure) -> Failure {
 fn parse_seconds(text: &str) -> Result<Option<i64>, Failure> {
     match text.trim() {
         "" => Ok(None),
-        text => text.parse().map(Some).map_err(|_| {
-            Failure::field("heartbeat_interval_s", "Give whole seconds, such as 60.")
-        }),
+        text => text
+            .parse()
+            .map(Some)
+            .map_err(|_| Failure::field("heartbeat_interval_s", "Give whole seconds, such as 60.")),
     }
 }
 

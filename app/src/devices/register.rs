@@ -10,8 +10,7 @@ use crate::form::{FormState, PostForm};
 use crate::load::{load, read};
 use crate::ui::{CopyButton, ErrorSummary, Glyph, Icon, ProblemView, SubmitButton, TextAreaField, TextField};
 
-const FIELDS: &[&str] =
-    &["name", "device_type", "hardware_id", "location", "description", "heartbeat_interval_s"];
+const FIELDS: &[&str] = &["name", "device_type", "hardware_id", "location", "description", "heartbeat_interval_s"];
 
 /// The page.
 #[component]

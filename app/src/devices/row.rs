@@ -51,7 +51,9 @@ pub fn key_title(key: &str) -> String {
     let words: Vec<_> = bare
         .split(['_', '.', '-', ' '])
         .filter(|word| !word.is_empty())
-        .map(|word| WORDS.iter().find(|(plain, _)| word.eq_ignore_ascii_case(plain)).map_or(word, |(_, written)| written))
+        .map(|word| {
+            WORDS.iter().find(|(plain, _)| word.eq_ignore_ascii_case(plain)).map_or(word, |(_, written)| written)
+        })
         .collect();
     let text = words.join(" ");
     if words.first().is_some_and(|first| WORDS.iter().any(|(_, written)| written == first)) {

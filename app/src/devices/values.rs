@@ -25,7 +25,8 @@ pub fn ValueTiles(
     #[prop(into)]
     range_query: Signal<String>,
 ) -> impl IntoView {
-    let keys = Memo::new(move |_| values.with(|values| values.iter().map(|value| value.key.clone()).collect::<Vec<_>>()));
+    let keys =
+        Memo::new(move |_| values.with(|values| values.iter().map(|value| value.key.clone()).collect::<Vec<_>>()));
     view! {
         <Show
             when=move || keys.with(|keys| !keys.is_empty())
@@ -62,7 +63,9 @@ fn ValueTile(
     let latest = Memo::new(move |_| {
         values.with(|values| key.with_value(|key| values.iter().find(|value| value.key == *key).cloned()))
     });
-    let text = Memo::new(move |_| latest.with(|latest| latest.as_ref().map(|latest| value_text(&latest.value)).unwrap_or_default()));
+    let text = Memo::new(move |_| {
+        latest.with(|latest| latest.as_ref().map(|latest| value_text(&latest.value)).unwrap_or_default())
+    });
     let unit = move || {
         let is_number = latest.with(|latest| matches!(latest, Some(LatestValue { value: Value::Number(_), .. })));
         if is_number { key.with_value(|key| metadata.with(|metadata| unit_of(metadata, key))) } else { String::new() }

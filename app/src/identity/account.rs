@@ -10,8 +10,8 @@ use portico_model::identity::{CurrentUser, Session};
 use super::SignOut;
 use super::theme::ThemeChoice;
 use crate::failure::Failure;
-use crate::load::{Ask, load, read};
 use crate::form::{FormState, PostForm};
+use crate::load::{Ask, load, read};
 use crate::time::Ago;
 use crate::ui::toast::use_toasts;
 use crate::ui::{Badge, ErrorSummary, Glyph, Icon, ProblemView, SubmitButton, TextField, Tone};
@@ -270,7 +270,8 @@ mod tests {
 
     #[test]
     fn browsers_are_told_apart_though_they_name_each_other() {
-        let chrome = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36";
+        let chrome =
+            "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36";
         assert_eq!(browser_name(chrome), "Chrome on Linux");
         assert_eq!(browser_name(&format!("{chrome} Edg/140.0")), "Edge on Linux");
         assert_eq!(browser_name("curl/8.5.0"), "curl/8.5.0");

@@ -13,11 +13,7 @@ use crate::load::Ask;
 
 /// Signs in with the form of `/login`.
 #[server(name = SignIn, prefix = "/sfn", endpoint = "identity/sign_in")]
-pub async fn sign_in(
-    login: String,
-    password: String,
-    #[server(default)] next: String,
-) -> Result<(), Failure> {
+pub async fn sign_in(login: String, password: String, #[server(default)] next: String) -> Result<(), Failure> {
     use leptos::server_fn::ServerFn as _;
     use portico_identity::SessionKind;
 
@@ -71,12 +67,9 @@ pub async fn set_up(
 ) -> Result<(), Failure> {
     use leptos::server_fn::ServerFn as _;
 
-    use crate::server::{
-        failed, form_done, form_failed, identity, percent_encode, request_context, sign_in_browser,
-    };
+    use crate::server::{failed, form_done, form_failed, identity, percent_encode, request_context, sign_in_browser};
 
-    let result =
-        identity()?.setup(&token, &organization_name, &username, &email, &password, &request_context()?).await;
+    let result = identity()?.setup(&token, &organization_name, &username, &email, &password, &request_context()?).await;
     match result {
         Ok(signed_in) => {
             sign_in_browser(&signed_in);

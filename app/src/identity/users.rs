@@ -9,8 +9,8 @@ use portico_model::identity::User;
 use portico_model::{Page, UserId};
 
 use crate::failure::Failure;
-use crate::load::{Ask, given, load, read};
 use crate::form::{FormState, PostForm};
+use crate::load::{Ask, given, load, read};
 use crate::time::Ago;
 use crate::ui::toast::use_toasts;
 use crate::ui::{
@@ -215,11 +215,7 @@ pub fn UsersPage() -> impl IntoView {
 }
 
 #[component]
-fn UserTable(
-    page: Page<User>,
-    set_role: FormState,
-    set_active: FormState,
-) -> impl IntoView {
+fn UserTable(page: Page<User>, set_role: FormState, set_active: FormState) -> impl IntoView {
     let next = page.next.as_deref().map(|cursor| format!("/users?cursor={}", crate::browser::encode(cursor)));
     let me = use_viewer().map(|viewer| viewer.id);
     view! {
@@ -264,12 +260,7 @@ fn UserTable(
 }
 
 #[component]
-fn UserRow(
-    user: User,
-    is_me: bool,
-    set_role: FormState,
-    set_active: FormState,
-) -> impl IntoView {
+fn UserRow(user: User, is_me: bool, set_role: FormState, set_active: FormState) -> impl IntoView {
     let id = StoredValue::new(user.id.to_string());
     let role = user.role.as_str();
     let label = format!("Role of {}", user.username);

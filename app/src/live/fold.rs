@@ -20,7 +20,9 @@ pub fn fold_device(device: &mut Device, event: &Event) -> bool {
             *device = changed.clone();
             differs
         }
-        Event::DeviceConnection { id, connection, last_seen_at, issue, battery_percent, rssi_dbm } if *id == device.id => {
+        Event::DeviceConnection { id, connection, last_seen_at, issue, battery_percent, rssi_dbm }
+            if *id == device.id =>
+        {
             let differs = device.connection != *connection
                 || device.issue != *issue
                 || device.battery_percent != *battery_percent

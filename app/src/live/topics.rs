@@ -19,9 +19,14 @@ pub struct Topics {
 #[derive(Debug, PartialEq)]
 #[allow(clippy::large_enum_variant)] // handed on at once, never kept in numbers
 pub enum Reaction {
-    Deliver { topic: String, update: LiveUpdate },
+    Deliver {
+        topic: String,
+        update: LiveUpdate,
+    },
     /// Something was missed: subscribe again for a snapshot.
-    Resubscribe { topic: String },
+    Resubscribe {
+        topic: String,
+    },
     Ignore,
 }
 
@@ -62,10 +67,8 @@ impl Topics {
                 Some(known) if seq == known + 1 => {
                     *last = Some(seq);
                     // An event of a newer server that this page does not know yet changes nothing it shows.
-                    event_of(data).map_or(Reaction::Ignore, |event| Reaction::Deliver {
-                        topic,
-                        update: LiveUpdate::Event(event),
-                    })
+                    event_of(data)
+                        .map_or(Reaction::Ignore, |event| Reaction::Deliver { topic, update: LiveUpdate::Event(event) })
                 }
                 Some(_) => {
                     *last = None;

@@ -12,11 +12,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::devices::row::{foremost, key_title, unit_of, value_text};
 use crate::failure::Failure;
-use crate::load::{Ask, load, read};
 use crate::live::fold::{
     self, Concern, FeedEntry, ListSnapshot, concern_of, fold_device, fold_latest, happening_of, push_entry, shift_of,
 };
 use crate::live::{LiveUpdate, follow};
+use crate::load::{Ask, load, read};
 use crate::time::Ago;
 use crate::ui::{EmptyState, Glyph, Icon, ProblemView};
 use crate::viewer::viewer_may;

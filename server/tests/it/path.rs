@@ -148,3 +148,43 @@ async fn ended_session_closes_its_websocket() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn external_broker_is_told_who_may_connect_and_publish_where() {
+    each_database(|server| async move {
+        let token = server.sign_in(ADMIN).await;
+        let (id, key) = server.register(&token, "Behind EMQX").await;
+        let (other, _) = server.register(&token, "Its neighbour").await;
+        let secret = server.portico.platform.secrets.derive("mqtt hooks");
+        let hook = portico_platform::secrets::hex(&secret);
+        let ask = async |path: &str, bearer: Option<&str>, question: serde_json::Value| {
+            server.call(Method::POST, path, bearer, Some(question)).await.0
+        };
+        let login = |client: &str, password: &str| json!({ "clientid": client, "username": id, "password": password });
+        let auth = "/internal/mqtt/auth";
+        assert_eq!(ask(auth, None, login(&id, &key)).await, StatusCode::UNAUTHORIZED);
+        assert_eq!(ask(auth, Some("wrong"), login(&id, &key)).await, StatusCode::UNAUTHORIZED);
+        assert_eq!(ask(auth, Some(&hook), login(&id, &key)).await, StatusCode::OK);
+        assert_eq!(ask(auth, Some(&hook), login(&id, "wrong")).await, StatusCode::FORBIDDEN);
+        assert_eq!(ask(auth, Some(&hook), login("somebody", &key)).await, StatusCode::FORBIDDEN);
+        let use_of = |topic: String, action: &str| json!({ "username": id, "topic": topic, "action": action });
+        let acl = "/internal/mqtt/acl";
+        for (question, expected) in [
+            (use_of(format!("devices/{id}/telemetry"), "publish"), StatusCode::OK),
+            (use_of(format!("devices/{id}/command"), "subscribe"), StatusCode::OK),
+            (use_of(format!("devices/{id}/telemetry"), "subscribe"), StatusCode::FORBIDDEN),
+            (use_of(format!("devices/{other}/telemetry"), "publish"), StatusCode::FORBIDDEN),
+            (use_of("devices/+/telemetry".to_owned(), "subscribe"), StatusCode::FORBIDDEN),
+            (use_of("portico/events/x".to_owned(), "publish"), StatusCode::FORBIDDEN),
+            (json!({ "username": "portico", "topic": "#", "acc": 4 }), StatusCode::FORBIDDEN),
+        ] {
+            assert_eq!(ask(acl, Some(&hook), question.clone()).await, expected, "{question}");
+        }
+        assert_eq!(
+            ask(acl, None, use_of(format!("devices/{id}/telemetry"), "publish")).await,
+            StatusCode::UNAUTHORIZED
+        );
+        server
+    })
+    .await;
+}

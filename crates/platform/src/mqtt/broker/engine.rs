@@ -156,7 +156,12 @@ async fn listen(shared: &Arc<Shared>, background: &TaskTracker) -> Result<Addres
 }
 
 async fn bind(setting: &str, addr: SocketAddr) -> Result<(TcpListener, SocketAddr)> {
-    let failed = |error: std::io::Error| Error::field(setting, format!("cannot listen on {addr}: {error}"));
+    let failed = |error: std::io::Error| {
+        Error::field(
+            setting,
+            format!("cannot listen on {addr}: {error}. Choose another with --set {setting}=ADDRESS:PORT."),
+        )
+    };
     let listener = TcpListener::bind(addr).await.map_err(failed)?;
     let addr = listener.local_addr().map_err(failed)?;
     Ok((listener, addr))

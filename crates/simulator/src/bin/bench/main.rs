@@ -23,7 +23,7 @@ use crate::server::Database;
 
 /// Measures a release build of Portico: ingest, REST, websocket fan-out, latency, start, memory.
 #[derive(Debug, Clone, Parser)]
-#[command(version)]
+#[command(version, args_override_self = true)]
 pub struct Arguments {
     /// The `portico` program
     #[arg(long)]
