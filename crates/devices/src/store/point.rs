@@ -2,7 +2,6 @@
 //! only a few sizes occur), PostgreSQL takes arrays.
 
 use std::collections::HashSet;
-use std::fmt::Write as _;
 use std::sync::LazyLock;
 
 use portico_model::{DeviceId, OrganizationId};
@@ -63,13 +62,10 @@ impl Statements {
     pub(super) fn new(before: &str, columns: usize, after: &str, chunks: &'static [usize]) -> Self {
         let statement = |rows: usize| {
             let mut sql = format!("{before} values ");
-            for row in 0..rows {
-                sql.push_str(if row == 0 { "(" } else { ",(" });
-                for column in 0..columns {
-                    let _ = write!(sql, "{}${}", if column == 0 { "" } else { "," }, row * columns + column + 1);
-                }
-                sql.push(')');
-            }
+            // Bare `?`: SQLite takes `$1` for a name, and looking up the names of a statement's parameters one after the
+            // other costs the square of their number (it was four fifths of all time spent on ingest).
+            let row = format!("({})", vec!["?"; columns].join(","));
+            sql.push_str(&vec![row; rows].join(","));
             sql.push_str(after);
             sql
         };

@@ -1,6 +1,5 @@
 //! Connection and diagnostics: the columns of `device` that the device itself moves.
 
-use std::fmt::Write as _;
 use std::sync::LazyLock;
 
 use portico_model::{DeviceId, OrganizationId, Timestamp, UserId};
@@ -26,23 +25,23 @@ pub struct Row {
 }
 
 /// Statements of 1 and of [`CHUNK`] ids; missing ids are filled up with the last one.
-static LOCK: LazyLock<[String; 2]> = LazyLock::new(|| {
+fn lock_statements(parameter: fn(usize) -> String, after: &str) -> [String; 2] {
     [1, CHUNK].map(|count| {
-        let mut sql = String::from(
+        let parameters: Vec<String> = (1..=count).map(parameter).collect();
+        format!(
             "select id, organization_id, owner_id, connection, issue, battery_percent, rssi_dbm, firmware_version,
                     last_seen_at, deadline_at
-             from device where deleted_at is null and id in (",
-        );
-        for number in 1..=count {
-            let _ = write!(sql, "{}${number}", if number == 1 { "" } else { ", " });
-        }
-        sql.push_str(") order by id");
-        sql
+             from device where deleted_at is null and id in ({}) order by id{after}",
+            parameters.join(",")
+        )
     })
-});
+}
+
+/// On SQLite with bare `?`, as in [`super::point::Statements`].
+static LOCK: LazyLock<[String; 2]> = LazyLock::new(|| lock_statements(|_| "?".to_owned(), ""));
 
 static LOCK_FOR_UPDATE: LazyLock<[String; 2]> =
-    LazyLock::new(|| LOCK.each_ref().map(|sql| format!("{sql} for update")));
+    LazyLock::new(|| lock_statements(|number| format!("${number}"), " for update"));
 
 /// The rows of these devices (at most [`CHUNK`]), locked. The ids come from our own directory.
 pub async fn lock(tx: &mut Tx, ids: &[DeviceId]) -> Result<Vec<Row>> {
