@@ -19,7 +19,14 @@ const known = new Set(ASSETS);
 
 self.addEventListener("install", (event) => {
   event.waitUntil(
-    caches.open(ASSETS_CACHE).then((cache) => cache.addAll([...ASSETS, OFFLINE_PAGE].map((path) => new Request(path, { cache: "no-cache" })))),
+    caches.open(ASSETS_CACHE).then(async (cache) => {
+      await cache.addAll(ASSETS.map((path) => new Request(path, { cache: "no-cache" })));
+      const offline = await fetch(OFFLINE_PAGE, { cache: "no-cache" });
+      if (!offline.ok) throw new Error(`${OFFLINE_PAGE}: ${offline.status}`);
+      // Without its scripts: it stands in for other pages, whose address the app would take it for.
+      const html = (await offline.text()).replace(/<script\b[\s\S]*?<\/script>/g, "");
+      await cache.put(OFFLINE_PAGE, new Response(html, { headers: offline.headers }));
+    }),
   );
 });
 
