@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use futures::Stream;
+use portico_model::devices::Device;
 use portico_model::telemetry::{LatestValue, Sample, Value};
 use portico_model::{DeviceId, OrganizationId, Timestamp, UserId};
 use portico_platform::{Actor, Result, Tx};
@@ -41,9 +42,15 @@ impl Devices {
     /// # Errors
     /// Not found.
     pub async fn latest(&self, actor: &Actor, id: DeviceId) -> Result<Vec<LatestValue>> {
+        Ok(self.latest_with_device(actor, id).await?.1)
+    }
+
+    /// As [`Devices::latest`], with the device, in one transaction.
+    pub(crate) async fn latest_with_device(&self, actor: &Actor, id: DeviceId) -> Result<(Device, Vec<LatestValue>)> {
         let mut tx = self.0.platform.db.read().await?;
-        self.find_visible(&mut tx, actor, id).await?;
-        latest(&mut tx, actor.organization, id).await
+        let device = self.find_visible(&mut tx, actor, id).await?;
+        let latest = latest(&mut tx, actor.organization, id).await?;
+        Ok((device, latest))
     }
 
     /// The keys the device has sent.

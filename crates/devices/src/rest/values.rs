@@ -116,8 +116,7 @@ fn sample_body(sample: &Sample) -> Value {
 ))]
 pub async fn latest(State(devices): State<Devices>, reader: Reader, Path(id): Path<String>) -> Result<Response> {
     let id = reader.device(&devices, &id).await?;
-    let device = devices.get(&reader.0, id).await?;
-    let latest = devices.latest(&reader.0, id).await?;
+    let (device, latest) = devices.latest_with_device(&reader.0, id).await?;
     if latest.is_empty() {
         let message = "No telemetry data found";
         let answer = json!({
@@ -176,7 +175,6 @@ pub async fn aggregated(
     Query(query): Query<AggregatedQuery>,
 ) -> Result<Response> {
     let id = reader.device(&devices, &id).await?;
-    let device = devices.get(&reader.0, id).await?;
     let field = query.field.as_deref().unwrap_or("temperature");
     let name = query.aggregation.as_deref().unwrap_or("mean");
     let Some(aggregation) = Aggregation::parse(name) else {
@@ -194,7 +192,8 @@ pub async fn aggregated(
     let start_time = query.start_time.as_deref().unwrap_or("-24h");
     let from = time(&devices, "start_time", Some(start_time), "-24h")?;
     let to = time(&devices, "end_time", query.end_time.as_deref(), "now")?;
-    let windows = devices.aggregated(&reader.0, id, field, aggregation, window_ms, from, to).await?;
+    let (device, windows) =
+        devices.aggregated_with_device(&reader.0, id, field, aggregation, window_ms, from, to).await?;
     let data: Vec<Value> = windows
         .iter()
         .rev()

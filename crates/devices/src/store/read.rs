@@ -20,20 +20,29 @@ pub async fn latest(
     organization: OrganizationId,
     device: DeviceId,
 ) -> Result<Vec<(String, Timestamp, Value)>> {
-    let numbers: Vec<(String, String, Timestamp, f64)> = on_db!(&mut *tx, conn => sqlx::query_as(
-        "select s.key, s.kind, p.ts, p.value from series s
+    let rows: Vec<(String, String, Timestamp, Option<f64>, Option<String>)> = on_db!(tx, conn => sqlx::query_as(
+        "select s.key, s.kind, p.ts, p.value as number, cast(null as text) as text from series s
          join point p on p.series_id = s.id and p.ts = (select max(n.ts) from point n where n.series_id = s.id)
-         where s.organization_id = $1 and s.device_id = $2 and s.kind <> 'text'",
-    ).bind(organization).bind(device).fetch_all(conn).await)?;
-    let texts: Vec<(String, Timestamp, String)> = on_db!(tx, conn => sqlx::query_as(
-        "select s.key, p.ts, p.value from series s
+         where s.organization_id = $1 and s.device_id = $2 and s.kind <> 'text'
+         union all
+         select s.key, s.kind, p.ts, cast(null as double precision) as number, p.value as text from series s
          join point_text p on p.series_id = s.id and p.ts = (select max(n.ts) from point_text n where n.series_id = s.id)
          where s.organization_id = $1 and s.device_id = $2 and s.kind = 'text'",
-    ).bind(organization).bind(device).fetch_all(conn).await)?;
-    let numbers = numbers
+    )
+    .bind(organization)
+    .bind(device)
+    .fetch_all(conn)
+    .await)?;
+    Ok(rows
         .into_iter()
-        .filter_map(|(key, kind, ts, value)| Kind::parse(&kind).map(|kind| (key, ts, shown(kind, value))));
-    Ok(numbers.chain(texts.into_iter().map(|(key, ts, text)| (key, ts, Value::Text(text)))).collect())
+        .filter_map(|(key, kind, ts, number, text)| {
+            let value = match (Kind::parse(&kind)?, number, text) {
+                (Kind::Text, _, text) => Value::Text(text?),
+                (kind, number, _) => shown(kind, number?),
+            };
+            Some((key, ts, value))
+        })
+        .collect())
 }
 
 /// The newest values in `from..=to`, newest first.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use portico_model::devices::Device;
 use portico_model::telemetry::{Aggregation, Bucket, ChartSeries};
 use portico_model::{DeviceId, Timestamp};
 use portico_platform::{Actor, Error, Result, Tx};
@@ -78,6 +79,21 @@ impl Devices {
         from: Timestamp,
         to: Timestamp,
     ) -> Result<Vec<AggregatedBucket>> {
+        Ok(self.aggregated_with_device(actor, id, key, aggregation, window_ms, from, to).await?.1)
+    }
+
+    /// As [`Devices::aggregated`], with the device, in one transaction.
+    #[allow(clippy::too_many_arguments)] // the query's own parameters
+    pub(crate) async fn aggregated_with_device(
+        &self,
+        actor: &Actor,
+        id: DeviceId,
+        key: &str,
+        aggregation: Aggregation,
+        window_ms: i64,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<(Device, Vec<AggregatedBucket>)> {
         if window_ms < 1_000 || window_ms % 1_000 != 0 || (window_ms > MINUTE_MS && window_ms % MINUTE_MS != 0) {
             return Err(Error::field("window", "whole seconds up to a minute, beyond that whole minutes"));
         }
@@ -90,7 +106,7 @@ impl Devices {
             ));
         }
         let mut tx = self.0.platform.db.read().await?;
-        self.find_visible(&mut tx, actor, id).await?;
+        let device = self.find_visible(&mut tx, actor, id).await?;
         let series = numeric_series(&mut tx, actor, id, key).await?;
         let percentile = match aggregation {
             Aggregation::P50 => Some(0.50),
@@ -98,10 +114,10 @@ impl Devices {
             _ => None,
         };
         if let Some(rank) = percentile {
-            return percentiles(&mut tx, &series, rank, window_ms, from, to).await;
+            return Ok((device, percentiles(&mut tx, &series, rank, window_ms, from, to).await?));
         }
         let windows = merged(&mut tx, &series, source_for(window_ms), from, to, window_ms).await?;
-        Ok(windows.into_iter().map(|window| of_window(&window, aggregation)).collect())
+        Ok((device, windows.into_iter().map(|window| of_window(&window, aggregation)).collect()))
     }
 
     /// A key over a range, in at most about `max_buckets` buckets; when there are no more points than that, each by
