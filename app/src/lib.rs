@@ -3,6 +3,8 @@
 //! event does to what is shown is a plain function with tests (`live/fold.rs`).
 
 #![recursion_limit = "512"]
+// The arguments of a server function are the fields of its form.
+#![allow(clippy::too_many_arguments)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 pub mod audit;
