@@ -447,6 +447,14 @@ mod tests {
     }
 
     #[test]
+    fn chart_engine_is_the_installed_one() {
+        let package: serde_json::Value = serde_json::from_str(include_str!("../../../frontend/package.json")).unwrap();
+        let version = package["devDependencies"]["uplot"].as_str().unwrap();
+        let import = format!("import uPlot from \"/pkg/uplot-{version}.js\";");
+        assert!(include_str!("../../../public/chart.js").contains(&import), "public/chart.js should have: {import}");
+    }
+
+    #[test]
     fn range_of_the_address_is_read_and_written_back() {
         assert_eq!(Range::parse("24h", "", ""), Range::Last { name: "24h", length_ms: 24 * HOUR_MS });
         assert_eq!(Range::parse("nonsense", "", ""), Range::parse("1h", "", ""));

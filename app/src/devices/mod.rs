@@ -140,13 +140,19 @@ pub async fn register_device(
         device_type,
         hardware_id: Some(hardware_id.trim().to_owned()).filter(|id| !id.is_empty()),
         location,
-        description,
+        description: lines(&description),
         heartbeat_interval_s: interval,
         ..NewDevice::default()
     };
     let registered = devices()?.register(&actor()?, new).await.map_err(|error| refuse(failed(error)))?;
     show_key_once(RegisterDevice::PATH, PAGE, &registered);
     Ok(registered)
+}
+
+/// Browsers post line ends as two characters.
+#[cfg(feature = "ssr")]
+fn lines(text: &str) -> String {
+    text.replace("\r\n", "\n")
 }
 
 /// A clash with another device is shown beside the field that clashes.
@@ -217,7 +223,7 @@ pub async fn update_device(
         name: Some(name),
         device_type: Some(device_type),
         location: Some(location),
-        description: Some(description),
+        description: Some(lines(&description)),
         firmware_version: Some(firmware_version),
         heartbeat_interval_s: interval,
         status: DeviceStatus::parse(&status),
