@@ -14,13 +14,16 @@ fn shown(kind: Kind, value: f64) -> Value {
     if kind == Kind::Boolean { Value::Boolean(value != 0.0) } else { Value::Number(value) }
 }
 
+/// Key, kind, time, and the value as a number or as a text.
+type LatestRow = (String, String, Timestamp, Option<f64>, Option<String>);
+
 /// The newest value of each series of the device: (key, time, value), by key.
 pub async fn latest(
     tx: &mut Tx,
     organization: OrganizationId,
     device: DeviceId,
 ) -> Result<Vec<(String, Timestamp, Value)>> {
-    let rows: Vec<(String, String, Timestamp, Option<f64>, Option<String>)> = on_db!(tx, conn => sqlx::query_as(
+    let rows: Vec<LatestRow> = on_db!(tx, conn => sqlx::query_as(
         "select s.key, s.kind, p.ts, p.value as number, cast(null as text) as text from series s
          join point p on p.series_id = s.id and p.ts = (select max(n.ts) from point n where n.series_id = s.id)
          where s.organization_id = $1 and s.device_id = $2 and s.kind <> 'text'
