@@ -18,7 +18,8 @@ trap - EXIT
 if [ "${1:-}" = --dist ]; then
     rm -rf dist
     mkdir dist
-    cp "$CARGO_TARGET_DIR/release/portico" dist/portico
+    # Line tables are for profiling here; names stay, so that a panic still tells where.
+    strip --strip-debug -o dist/portico "$CARGO_TARGET_DIR/release/portico"
     cp -r "$PORTICO_SITE" dist/site
     say "dist/portico ($(du -h dist/portico | cut -f1)) and dist/site/ ($(du -sh dist/site | cut -f1))"
 fi

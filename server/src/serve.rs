@@ -10,6 +10,7 @@ use axum::Router;
 use portico_app::devices::Endpoints;
 use portico_devices::Devices;
 use portico_identity::{Identity, browser};
+use portico_platform::config::Signup;
 use portico_platform::http::{self, Metrics, Tls};
 use portico_platform::{Clock, Config, Platform};
 use serde_json::json;
@@ -49,6 +50,9 @@ pub async fn start(config: Config, clock: Clock) -> portico_platform::Result<Por
     let metrics = Metrics::install(platform.config.http.metrics_token.clone())?;
     let identity = Identity::new(platform.clone());
     identity.start();
+    if platform.config.signup == Signup::Open || platform.config.admin_token.is_some() {
+        identity.ensure_organization().await?;
+    }
     let devices = Devices::new(platform.clone());
     devices.start();
     identity.register_dependents(Arc::new(devices.clone()));

@@ -188,3 +188,26 @@ async fn external_broker_is_told_who_may_connect_and_publish_where() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn open_sign_up_and_admin_token_work_before_the_set_up_and_give_no_admin() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = crate::harness::config(dir.path());
+    config.signup = portico_platform::config::Signup::Open;
+    config.admin_token = Some("a-token-for-programs".into());
+    let portico = portico_server::start(config, portico_platform::Clock::system()).await.unwrap();
+    let (http, url) = (reqwest::Client::builder().no_proxy().build().unwrap(), format!("http://{}", portico.http));
+    let account = json!({ "username": "john_doe", "email": "john@example.com", "password": crate::harness::PASSWORD });
+    let (status, answer) =
+        crate::harness::call(&http, &url, Method::POST, "/api/v1/auth/register", None, Some(account)).await;
+    assert_eq!(status, StatusCode::CREATED, "{answer}");
+    assert_eq!(answer["user"]["is_admin"], false, "{answer}");
+    let token = crate::harness::sign_in(&http, &url, "john_doe").await;
+    crate::harness::register(&http, &url, &token, "Temperature Sensor 001").await;
+    let stats = http.get(format!("{url}/api/v1/admin/stats")).header("authorization", "admin a-token-for-programs");
+    assert_eq!(stats.send().await.unwrap().status(), StatusCode::OK);
+    let (status, _) = crate::harness::call(&http, &url, Method::GET, "/api/v1/admin/stats", Some(&token), None).await;
+    assert_eq!(status, StatusCode::FORBIDDEN);
+    assert!(portico.identity.setup_needed().await.unwrap(), "the set-up link still makes the administrator");
+    portico.stop().await;
+}

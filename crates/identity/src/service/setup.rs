@@ -22,7 +22,20 @@ impl Identity {
     /// When the database does not answer.
     pub async fn setup_needed(&self) -> Result<bool> {
         let mut tx = self.platform.db.read().await?;
-        Ok(!store::user::any(&mut tx).await?)
+        Ok(!store::user::any_admin(&mut tx).await?)
+    }
+
+    /// Makes an organisation where there is none, so that people can sign up, or the admin token be used, before anyone
+    /// has opened the set-up link. The link still makes the administrator, and names the organisation.
+    ///
+    /// # Errors
+    /// When the database does not take it.
+    pub async fn ensure_organization(&self) -> Result<()> {
+        let mut tx = self.platform.db.begin().await?;
+        if store::organization::find_first(&mut tx).await?.is_none() {
+            self.insert_organization(&mut tx, "Portico").await?;
+        }
+        tx.commit().await
     }
 
     /// The token of a new set-up link, or nothing when Portico is set up. Earlier links stay valid until they expire,
@@ -106,7 +119,7 @@ impl Identity {
             tx.rollback().await?;
             return Err(self.refuse_setup(ctx).await);
         }
-        if store::user::any(&mut tx).await? {
+        if store::user::any_admin(&mut tx).await? {
             return Err(Error::conflict("already_set_up", "Portico is set up already. Sign in."));
         }
         let organization = match store::organization::find_first(&mut tx).await? {

@@ -88,10 +88,6 @@ impl Identity {
         drop(tx);
         let password_hash = self.hasher.hash(password).await?;
         let mut tx = self.platform.db.begin().await?;
-        // Whoever comes first becomes the administrator by the set-up link, never by signing up.
-        if !store::user::any(&mut tx).await? {
-            return Err(not_set_up());
-        }
         store::user::check_free(&mut tx, &username, &email, None).await?;
         let id = self.insert_user(&mut tx, organization, (&username, &email), Role::User, &password_hash).await?;
         let account = store::user::find(&mut tx, organization, id).await?.ok_or_else(|| Error::internal("no user"))?;

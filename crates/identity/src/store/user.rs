@@ -103,10 +103,10 @@ fn contains(text: &str) -> String {
     format!("%{escaped}%")
 }
 
-/// Whether there is any account at all, in any organisation.
-pub async fn any(tx: &mut Tx) -> Result<bool> {
+/// Whether there is any administrator, in any organisation.
+pub async fn any_admin(tx: &mut Tx) -> Result<bool> {
     let row: Option<(bool,)> = on_db!(tx, conn =>
-        sqlx::query_as("select is_active from user_account limit 1").fetch_optional(conn).await)?;
+        sqlx::query_as("select is_active from user_account where role = 'admin' limit 1").fetch_optional(conn).await)?;
     Ok(row.is_some())
 }
 
