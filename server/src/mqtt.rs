@@ -12,8 +12,7 @@ use portico_platform::audit::no_organization;
 use portico_platform::hub::{Hub, Relayed, relay_queue};
 use portico_platform::mqtt::broker::{self, BrokerOptions, RunningBroker, ServerCredentials};
 use portico_platform::mqtt::{ClientOptions, MqttClient, MqttConfig, RelayHandler, Topics};
-use portico_platform::outbox::{MqttMessage, Publisher};
-use portico_platform::{BoxFuture, Error, Platform, Result};
+use portico_platform::{Error, Platform, Result};
 
 /// Relayed events that may wait for the broker; when full the other servers are told that they missed some.
 const RELAY_QUEUE: usize = 4_096;
@@ -104,7 +103,7 @@ fn spawn(platform: &Platform, client: &MqttClient) {
         let mqtt = mqtt.clone();
         async move { mqtt.run(cancel).await }
     });
-    let (owner, publisher) = (platform.clone(), ToBroker(client.clone()));
+    let (owner, publisher) = (platform.clone(), client.clone());
     platform.tasks.spawn("outbox", move |cancel| {
         let (platform, publisher) = (owner.clone(), publisher.clone());
         async move { platform.outbox.run(&platform.db, &publisher, &cancel).await }
@@ -141,17 +140,6 @@ impl RelayHandler for FromOthers {
             Ok(relayed) => self.0.receive(relayed),
             Err(error) => tracing::warn!(%error, "event of another server cannot be read; is it of another version?"),
         }
-    }
-}
-
-#[derive(Clone)]
-struct ToBroker(MqttClient);
-
-impl Publisher for ToBroker {
-    fn publish(&self, message: MqttMessage) -> BoxFuture<'_, Result<()>> {
-        Box::pin(
-            async move { self.0.publish(&message.topic, message.payload.into(), message.qos, message.retain).await },
-        )
     }
 }
 
