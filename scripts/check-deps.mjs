@@ -5,7 +5,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 
 // Domains from the lowest to the highest: a domain may use those before it.
-const DOMAINS = ["identity", "devices", "access", "parking", "biometrics", "visitors", "safety", "reports"];
+const DOMAINS = ["identity", "notifications", "alarms", "devices", "access", "parking", "biometrics", "visitors", "safety", "reports"];
 
 const allowed = { model: [], platform: ["model"], simulator: ["model"], frontend: ["app"] };
 DOMAINS.forEach((domain, i) => (allowed[domain] = ["model", "platform", ...DOMAINS.slice(0, i)]));

@@ -8,9 +8,11 @@ use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, StatusCode};
 use leptos::prelude::*;
 use leptos_axum::ResponseOptions;
+use portico_alarms::Alarms;
 use portico_devices::Devices;
 use portico_identity::{Identity, RequestContext, SignedIn, cookies};
 use portico_model::Timestamp;
+use portico_notifications::Notifications;
 use portico_platform::{Actor, Clock, Config, Error, Principal};
 
 use crate::devices::examples::Endpoints;
@@ -38,6 +40,18 @@ pub fn identity() -> Result<Identity, Failure> {
 /// When the server has not provided it.
 pub fn devices() -> Result<Devices, Failure> {
     use_context::<Devices>().ok_or_else(|| missing("Devices"))
+}
+
+/// # Errors
+/// When the server has not provided it.
+pub fn notifications() -> Result<Notifications, Failure> {
+    use_context::<Notifications>().ok_or_else(|| missing("Notifications"))
+}
+
+/// # Errors
+/// When the server has not provided it.
+pub fn alarms() -> Result<Alarms, Failure> {
+    use_context::<Alarms>().ok_or_else(|| missing("Alarms"))
 }
 
 /// # Errors

@@ -4,8 +4,7 @@ use axum::Router;
 use axum::extract::{FromRequestParts, Request};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
-use portico_devices::Devices;
-use portico_identity::{Identity, MaybeAuth};
+use portico_identity::MaybeAuth;
 use portico_platform::http::{Health, Metrics, Probe, idempotency};
 use portico_platform::mqtt::MqttClient;
 use portico_platform::{Clock, Platform};
@@ -14,9 +13,11 @@ use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_swagger_ui::SwaggerUi;
 
+use crate::Domains;
+
 /// All routes under `/api/v1`, health, metrics and the documentation.
-pub fn router(platform: &Platform, identity: &Identity, devices: &Devices, mqtt: &MqttClient) -> Router {
-    let (api, described) = joined(identity.clone(), devices.clone());
+pub fn router(platform: &Platform, domains: &Domains, mqtt: &MqttClient) -> Router {
+    let (api, described) = joined(domains.clone());
     let api = api.layer(from_fn_with_state(platform.clone(), idempotency::replay)).layer(from_fn(name_caller));
     Router::new()
         .merge(api)
@@ -40,14 +41,16 @@ async fn name_caller(request: Request, next: Next) -> Response {
 
 /// The OpenAPI document.
 #[must_use]
-pub fn document(identity: Identity, devices: Devices) -> OpenApi {
-    complete(joined(identity, devices).1)
+pub fn document(domains: Domains) -> OpenApi {
+    complete(joined(domains).1)
 }
 
-fn joined(identity: Identity, devices: Devices) -> (Router, OpenApi) {
+fn joined(domains: Domains) -> (Router, OpenApi) {
     OpenApiRouter::new()
-        .merge(portico_identity::rest::router(identity))
-        .merge(portico_devices::rest::router(devices))
+        .merge(portico_identity::rest::router(domains.identity))
+        .merge(portico_notifications::rest::router(domains.notifications))
+        .merge(portico_alarms::rest::router(domains.alarms))
+        .merge(portico_devices::rest::router(domains.devices))
         .split_for_parts()
 }
 

@@ -107,9 +107,7 @@ pub fn random_password() -> String {
 async fn print_openapi() -> Result<()> {
     let dir = std::env::temp_dir().join(format!("portico-openapi-{}", std::process::id()));
     let platform = open(Config { data_dir: dir.clone(), ..Config::default() }).await?;
-    let identity = portico_identity::Identity::new(platform.clone());
-    let devices = portico_devices::Devices::new(platform.clone());
-    println!("{}", crate::api::document(identity, devices).to_pretty_json()?);
+    println!("{}", crate::api::document(crate::Domains::new(&platform)).to_pretty_json()?);
     platform.db.close().await;
     std::fs::remove_dir_all(&dir).context("removing the temporary database")
 }

@@ -9,10 +9,12 @@ mod backup;
 pub mod cli;
 pub mod commands;
 mod demo;
+mod domains;
 mod live;
 mod mqtt;
 mod mqtt_hooks;
 pub mod serve;
 mod web;
 
+pub use domains::Domains;
 pub use serve::{Portico, start};

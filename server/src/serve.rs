@@ -2,14 +2,15 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use axum::Router;
+use portico_alarms::Alarms;
 use portico_app::devices::Endpoints;
 use portico_devices::Devices;
 use portico_identity::{Identity, browser};
+use portico_notifications::Notifications;
 use portico_platform::config::Signup;
 use portico_platform::http::{self, Metrics, Tls};
 use portico_platform::{Clock, Config, Platform};
@@ -20,12 +21,14 @@ use crate::cli::Serve;
 use crate::commands::described;
 use crate::mqtt::{self, Mqtt};
 use crate::web::Web;
-use crate::{api, demo, live, mqtt_hooks};
+use crate::{Domains, api, demo, live, mqtt_hooks};
 
 /// A running server.
 pub struct Portico {
     pub platform: Platform,
     pub identity: Identity,
+    pub notifications: Notifications,
+    pub alarms: Alarms,
     pub devices: Devices,
     pub http: SocketAddr,
     /// Where devices connect: the embedded broker's address or the external one's.
@@ -48,15 +51,12 @@ pub async fn start(config: Config, clock: Clock) -> portico_platform::Result<Por
     let address = listening.address();
     let platform = Platform::open(config, clock).await?;
     let metrics = Metrics::install(platform.config.http.metrics_token.clone())?;
-    let identity = Identity::new(platform.clone());
-    identity.start();
+    let domains = Domains::new(&platform);
+    domains.start();
     if platform.config.signup == Signup::Open || platform.config.admin_token.is_some() {
-        identity.ensure_organization().await?;
+        domains.identity.ensure_organization().await?;
     }
-    let devices = Devices::new(platform.clone());
-    devices.start();
-    identity.register_dependents(Arc::new(devices.clone()));
-    let broker = mqtt::start(&platform, &devices).await?;
+    let broker = mqtt::start(&platform, &domains.devices).await?;
 
     let (host, port) = broker.address.rsplit_once(':').unwrap_or((&broker.address, "1883"));
     // Devices reach our own broker where browsers reach us, when that is told.
@@ -67,22 +67,23 @@ pub async fn start(config: Config, clock: Clock) -> portico_platform::Result<Por
         mqtt_host: host.to_owned(),
         mqtt_port: port.parse().unwrap_or(1883),
     };
-    let web = Web::new(identity.clone(), devices.clone(), platform.config.clone(), endpoints);
+    let web = Web::new(domains.clone(), platform.config.clone(), endpoints);
     let mut router = Router::new()
-        .merge(api::router(&platform, &identity, &devices, &broker.client))
-        .merge(live::router(platform.clone(), identity.clone()))
+        .merge(api::router(&platform, &domains, &broker.client))
+        .merge(live::router(platform.clone(), domains.identity.clone()))
         .merge(web.router());
-    if let Some(hooks) = mqtt_hooks::router(&platform, devices.mqtt_authenticator()) {
+    if let Some(hooks) = mqtt_hooks::router(&platform, domains.devices.mqtt_authenticator()) {
         router = router.merge(hooks);
     }
-    let router = http::wrap(browser::session_layer(router, identity.clone()), &platform, metrics.clone());
+    let router = http::wrap(browser::session_layer(router, domains.identity.clone()), &platform, metrics.clone());
     upkeep(&platform, metrics);
 
     let deadline = Duration::from_millis(platform.config.http.shutdown_ms);
     let cancel = platform.tasks.token();
     let answering = tokio::spawn(listening.serve(router, cancel, deadline));
     let mqtt = broker.address.clone();
-    Ok(Portico { platform, identity, devices, http: address, mqtt, broker, answering })
+    let Domains { identity, notifications, alarms, devices } = domains;
+    Ok(Portico { platform, identity, notifications, alarms, devices, http: address, mqtt, broker, answering })
 }
 
 /// `https://portico.example:8443` → `portico.example`.

@@ -12,17 +12,17 @@ use axum::routing::any;
 use leptos::config::{Env, LeptosOptions};
 use leptos::prelude::provide_context;
 use portico_app::devices::Endpoints;
-use portico_devices::Devices;
-use portico_identity::{Identity, MaybeAuth, RequestContext};
+use portico_identity::{MaybeAuth, RequestContext};
 use portico_platform::{Config, Error};
 use tower::ServiceExt;
 use tower_http::services::ServeDir;
 
+use crate::Domains;
+
 /// What pages and server functions find in their context.
 #[derive(Clone)]
 pub struct Web {
-    identity: Identity,
-    devices: Devices,
+    domains: Domains,
     config: Arc<Config>,
     endpoints: Endpoints,
     options: LeptosOptions,
@@ -30,14 +30,14 @@ pub struct Web {
 }
 
 impl Web {
-    pub fn new(identity: Identity, devices: Devices, config: Arc<Config>, endpoints: Endpoints) -> Self {
+    pub fn new(domains: Domains, config: Arc<Config>, endpoints: Endpoints) -> Self {
         // Pages are rendered by tasks of this runtime. A second server in the process finds it set already.
         let _ = any_spawner::Executor::init_tokio();
         let site_dir = site_dir(&config);
         if !site_dir.join("hash.txt").exists() {
             tracing::warn!(site = %site_dir.display(), "the web app's files are missing: pages will show, but not come alive");
         }
-        Self { identity, devices, config, endpoints, options: leptos_options(&site_dir), site: site(&site_dir) }
+        Self { domains, config, endpoints, options: leptos_options(&site_dir), site: site(&site_dir) }
     }
 
     /// Everything that no other route takes.
@@ -49,8 +49,10 @@ impl Web {
     fn context(&self, auth: MaybeAuth, request: RequestContext) -> impl Fn() + Clone + Send + Sync + 'static {
         let web = self.clone();
         move || {
-            provide_context(web.identity.clone());
-            provide_context(web.devices.clone());
+            provide_context(web.domains.identity.clone());
+            provide_context(web.domains.notifications.clone());
+            provide_context(web.domains.alarms.clone());
+            provide_context(web.domains.devices.clone());
             provide_context(Arc::clone(&web.config));
             provide_context(web.endpoints.clone());
             provide_context(auth.0.clone());

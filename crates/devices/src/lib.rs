@@ -23,6 +23,7 @@ mod topics;
 
 use std::sync::{Arc, PoisonError, RwLock};
 
+use portico_alarms::Alarms;
 use portico_model::DeviceId;
 use portico_platform::Platform;
 
@@ -43,6 +44,8 @@ pub struct Devices(Arc<Inner>);
 
 struct Inner {
     platform: Platform,
+    #[expect(dead_code, reason = "rules of devices will raise them")]
+    alarms: Alarms,
     directory: directory::Directory,
     presence: presence::Presence,
     ingest: ingest::Ingest,
@@ -52,7 +55,7 @@ struct Inner {
 
 impl Devices {
     #[must_use]
-    pub fn new(platform: Platform) -> Self {
+    pub fn new(platform: Platform, alarms: Alarms) -> Self {
         let presence = presence::Presence::new(platform.clone());
         Self(Arc::new(Inner {
             directory: directory::Directory::new(platform.db.clone()),
@@ -61,6 +64,7 @@ impl Devices {
             sessions: RwLock::default(),
             untimed: mqtt::UntimedClock::default(),
             platform,
+            alarms,
         }))
     }
 

@@ -113,6 +113,32 @@ ids! {
     OutboxId,
     /// A sampled bad payload of a device.
     ProblemId,
+    /// A key of a service (a program that is neither a person nor a device).
+    ServiceKeyId,
+    /// A passkey of a person.
+    PasskeyId,
+    /// An invitation to make an account.
+    InvitationId,
+    /// A message on its way to a person or another system: e-mail, web push, webhook.
+    DeliveryId,
+    /// A browser that a person wants pushes in.
+    PushSubscriptionId,
+    /// An address of another system that is told of events.
+    WebhookId,
+    /// An alarm, from when it is raised until it is cleared.
+    AlarmId,
+    /// What raises alarms.
+    AlarmRuleId,
+    /// A group of devices.
+    GroupId,
+    /// A saved choice of devices and keys on the explore page.
+    SavedViewId,
+    /// A command to a device.
+    CommandId,
+    /// A firmware image.
+    FirmwareId,
+    /// The distribution of a firmware image to devices.
+    RolloutId,
 }
 
 #[cfg(test)]

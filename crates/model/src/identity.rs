@@ -39,16 +39,26 @@ impl Role {
     #[must_use]
     pub const fn may(self, permission: Permission) -> bool {
         match permission {
-            Permission::ManageUsers | Permission::ReadAudit => matches!(self, Self::Admin),
-            Permission::ReadAllDevices => matches!(self, Self::Admin | Self::Manager | Self::Safety),
+            Permission::ManageUsers
+            | Permission::ReadAudit
+            | Permission::ManageOrganization
+            | Permission::ManageServiceKeys
+            | Permission::ManageWebhooks => matches!(self, Self::Admin),
+            Permission::ManageAlarmRules | Permission::ManageFirmware => matches!(self, Self::Admin | Self::Manager),
+            Permission::ReadAllAlarms | Permission::AcknowledgeAllAlarms | Permission::ReadAllDevices => {
+                matches!(self, Self::Admin | Self::Manager | Self::Safety)
+            }
             Permission::ManageAllDevices => matches!(self, Self::Admin | Self::Manager),
             Permission::RegisterDevices => matches!(self, Self::Admin | Self::Manager | Self::User),
         }
     }
 }
 
-/// Something a role may or may not do. Owning an object gives rights to it beside these.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// Something a role may or may not do, and what a service key can be given. Owning an object gives rights to it beside
+/// these.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 pub enum Permission {
     /// Create, change and deactivate accounts; end their sessions.
     ManageUsers,
@@ -60,6 +70,37 @@ pub enum Permission {
     ManageAllDevices,
     /// Register a device of one's own.
     RegisterDevices,
+    /// Change the organisation's settings.
+    ManageOrganization,
+    /// Create, rotate and revoke the keys of services.
+    ManageServiceKeys,
+    /// Add and change webhooks; see what could not be delivered.
+    ManageWebhooks,
+    /// See every alarm of the organisation, not only those of one's own devices.
+    ReadAllAlarms,
+    /// Acknowledge every alarm of the organisation, not only those of one's own devices.
+    AcknowledgeAllAlarms,
+    /// Make rules that raise alarms, for every device.
+    ManageAlarmRules,
+    /// Upload firmware and roll it out.
+    ManageFirmware,
+}
+
+impl Permission {
+    pub const ALL: [Self; 12] = [
+        Self::ManageUsers,
+        Self::ReadAudit,
+        Self::ReadAllDevices,
+        Self::ManageAllDevices,
+        Self::RegisterDevices,
+        Self::ManageOrganization,
+        Self::ManageServiceKeys,
+        Self::ManageWebhooks,
+        Self::ReadAllAlarms,
+        Self::AcknowledgeAllAlarms,
+        Self::ManageAlarmRules,
+        Self::ManageFirmware,
+    ];
 }
 
 /// An account as shown to those who may see it.

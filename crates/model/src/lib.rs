@@ -3,18 +3,24 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+pub mod alarms;
 pub mod audit;
 pub mod devices;
 pub mod id;
 pub mod identity;
 pub mod live;
 pub mod lockout;
+pub mod notifications;
 pub mod page;
 pub mod problem;
 pub mod telemetry;
 pub mod time;
 
-pub use id::{ApiKeyId, AuditId, DeviceId, OrganizationId, OutboxId, ProblemId, SessionId, UserId};
+pub use id::{
+    AlarmId, AlarmRuleId, ApiKeyId, AuditId, CommandId, DeliveryId, DeviceId, FirmwareId, GroupId, InvitationId,
+    OrganizationId, OutboxId, PasskeyId, ProblemId, PushSubscriptionId, RolloutId, SavedViewId, ServiceKeyId,
+    SessionId, UserId, WebhookId,
+};
 pub use page::Page;
 pub use problem::{ErrorKind, FieldError, Problem};
 pub use time::Timestamp;

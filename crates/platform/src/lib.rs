@@ -8,6 +8,7 @@ pub mod audit;
 pub mod clock;
 pub mod config;
 pub mod db;
+pub mod delivery;
 pub mod error;
 pub mod http;
 #[path = "hub/mod.rs"]
@@ -42,6 +43,7 @@ pub struct Platform {
     pub secrets: secrets::Secrets,
     pub audit: audit::Audit,
     pub outbox: outbox::Outbox,
+    pub deliveries: delivery::Deliveries,
     pub hub: hub::Hub,
     pub tasks: tasks::Tasks,
 }
@@ -58,6 +60,7 @@ impl Platform {
         Ok(Self {
             audit: audit::Audit::new(secrets.derive("audit"), clock.clone()),
             outbox: outbox::Outbox::new(clock.clone()),
+            deliveries: delivery::Deliveries::new(secrets.clone(), clock.clone()),
             hub: hub::Hub::default(),
             tasks: tasks::Tasks::default(),
             config: Arc::new(config),

@@ -17,11 +17,14 @@ mod rollups;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
+use portico_alarms::Alarms;
 use portico_devices::{Devices, Known, SessionEnder};
+use portico_identity::Identity;
 use portico_model::devices::{DeviceWithKey, NewDevice};
 use portico_model::identity::Role;
 use portico_model::telemetry::{Sample, Value};
 use portico_model::{DeviceId, OrganizationId, SessionId, Timestamp, UserId};
+use portico_notifications::Notifications;
 use portico_platform::testing::{TestPlatform, each_database_with};
 use portico_platform::{Actor, Config, Platform, Principal, on_db};
 
@@ -64,7 +67,9 @@ where
 impl World {
     pub async fn new(test: TestPlatform) -> Self {
         let platform = test.platform.clone();
-        let devices = Devices::new(platform.clone());
+        let identity = Identity::new(platform.clone());
+        let notifications = Notifications::new(platform.clone(), identity);
+        let devices = Devices::new(platform.clone(), Alarms::new(platform.clone(), notifications));
         let ended = Arc::new(Ended::default());
         devices.set_session_ender(Arc::clone(&ended) as Arc<dyn SessionEnder>);
         devices.start();

@@ -1,0 +1,15 @@
+-- Messages to people and other systems. `message` is encrypted: it may carry a one-time link.
+create table delivery (
+    id blob primary key not null,
+    organization_id blob not null references organization (id),
+    kind text not null,
+    destination text not null,
+    message blob not null,
+    state text not null,
+    attempts bigint not null,
+    next_attempt_at bigint not null,
+    last_error text not null,
+    created_at bigint not null
+);
+create index delivery_by_attempt on delivery (state, next_attempt_at);
+create index delivery_by_organization on delivery (organization_id, state, id);

@@ -1,0 +1,36 @@
+//! The services of all domains, joined from the lowest to the highest.
+
+use portico_alarms::Alarms;
+use portico_devices::Devices;
+use portico_identity::Identity;
+use portico_notifications::Notifications;
+use portico_platform::Platform;
+
+/// Cheap to clone.
+#[derive(Clone)]
+pub struct Domains {
+    pub identity: Identity,
+    pub notifications: Notifications,
+    pub alarms: Alarms,
+    pub devices: Devices,
+}
+
+impl Domains {
+    #[must_use]
+    pub fn new(platform: &Platform) -> Self {
+        let identity = Identity::new(platform.clone());
+        let notifications = Notifications::new(platform.clone(), identity.clone());
+        let alarms = Alarms::new(platform.clone(), notifications.clone());
+        let devices = Devices::new(platform.clone(), alarms.clone());
+        Self { identity, notifications, alarms, devices }
+    }
+
+    /// Begins their background work. Call once.
+    pub fn start(&self) {
+        self.identity.start();
+        self.notifications.start();
+        self.alarms.start();
+        self.devices.start();
+        self.identity.register_dependents(std::sync::Arc::new(self.devices.clone()));
+    }
+}
