@@ -14,6 +14,16 @@ pub fn owned(organization: OrganizationId, owner: UserId) -> Channel {
     Channel::owned(organization, "devices", owner)
 }
 
+/// Those who may see all groups.
+pub fn all_groups(organization: OrganizationId) -> Channel {
+    Channel::all(organization, "groups")
+}
+
+/// An owner, for his own groups.
+pub fn owned_groups(organization: OrganizationId, owner: UserId) -> Channel {
+    Channel::owned(organization, "groups", owner)
+}
+
 pub fn device(organization: OrganizationId, device: DeviceId) -> Channel {
     Channel::device(organization, "device", device)
 }

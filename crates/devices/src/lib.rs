@@ -8,6 +8,7 @@
 
 mod channel;
 mod directory;
+pub mod groups;
 mod ingest;
 mod input;
 pub mod jobs;
@@ -28,6 +29,7 @@ use portico_model::DeviceId;
 use portico_platform::Platform;
 
 pub use directory::Known;
+pub use groups::{GroupQuery, MemberQuery};
 pub use ingest::Outcome;
 pub use service::{DeviceCounts, DeviceQuery};
 pub use store::device::Sort;

@@ -1,4 +1,4 @@
-//! When a user is deleted, so are his devices, in the same transaction.
+//! When a user is deleted, so are his devices and groups, in the same transaction.
 
 use portico_identity::{AfterCommit, UserDependents};
 use portico_model::UserId;
@@ -25,6 +25,12 @@ impl UserDependents for Devices {
                 let entry = Entry::success("device.deleted").target("device", id).details(json!({ "name": name }));
                 gone.push((id, platform.audit.append(tx, actor, entry).await?));
             }
+            let mut groups = Vec::new();
+            for (id, name) in store::group::of_owner(tx, organization, user).await? {
+                store::group::delete(tx, organization, id).await?;
+                let entry = Entry::success("group.deleted").target("group", id).details(json!({ "name": name }));
+                groups.push((id, platform.audit.append(tx, actor, entry).await?));
+            }
             let devices = self.clone();
             let after: AfterCommit = Box::pin(async move {
                 for (id, record) in gone {
@@ -34,6 +40,9 @@ impl UserDependents for Devices {
                     let event = Event::DeviceDeleted { id };
                     devices.0.platform.hub.publish(channel::about(organization, user, id, event));
                     devices.announce_audit(organization, record);
+                }
+                for (id, record) in groups {
+                    devices.announce_group(organization, user, Event::GroupDeleted { id }, record);
                 }
             });
             Ok(after)

@@ -1,4 +1,4 @@
-//! The live topics of this domain: `devices`, `device:ID`, `telemetry:ID`.
+//! The live topics of this domain: `devices`, `device:ID`, `telemetry:ID`, `groups`.
 
 use portico_model::DeviceId;
 use portico_model::identity::Permission;
@@ -6,10 +6,13 @@ use portico_platform::hub::{Channel, TopicSource};
 use portico_platform::{Actor, BoxFuture, Error, Result};
 use serde_json::{Value, json};
 
-use crate::{DeviceQuery, Devices, channel};
+use crate::{DeviceQuery, Devices, GroupQuery, channel};
 
 /// Devices in the snapshot of the list; a longer list is read page by page over REST.
 const SNAPSHOT_DEVICES: i64 = 200;
+
+/// Groups in the snapshot; more are read over REST.
+const SNAPSHOT_GROUPS: i64 = 200;
 
 pub struct DeviceTopics(pub Devices);
 
@@ -17,11 +20,15 @@ enum Topic {
     List,
     Device(DeviceId),
     Telemetry(DeviceId),
+    Groups,
 }
 
 fn parse(topic: &str) -> Option<Topic> {
     if topic == "devices" {
         return Some(Topic::List);
+    }
+    if topic == "groups" {
+        return Some(Topic::Groups);
     }
     let (kind, id) = topic.split_once(':')?;
     match kind {
@@ -37,7 +44,7 @@ fn unknown() -> Error {
 
 impl TopicSource for DeviceTopics {
     fn owns(&self, topic: &str) -> bool {
-        topic == "devices" || topic.starts_with("device:") || topic.starts_with("telemetry:")
+        matches!(topic, "devices" | "groups") || topic.starts_with("device:") || topic.starts_with("telemetry:")
     }
 
     fn resolve<'a>(&'a self, actor: &'a Actor, topic: &'a str) -> BoxFuture<'a, Result<Channel>> {
@@ -48,6 +55,11 @@ impl TopicSource for DeviceTopics {
                 Topic::List => match actor.user_id() {
                     Some(user) => Ok(channel::owned(organization, user)),
                     None => Err(Error::forbidden("not_permitted", "A device sees no list of devices.")),
+                },
+                Topic::Groups if actor.may(Permission::ReadAllDevices) => Ok(channel::all_groups(organization)),
+                Topic::Groups => match actor.user_id() {
+                    Some(user) => Ok(channel::owned_groups(organization, user)),
+                    None => Err(Error::forbidden("not_permitted", "A device sees no groups.")),
                 },
                 Topic::Device(id) => {
                     self.0.get(actor, id).await?;
@@ -68,6 +80,11 @@ impl TopicSource for DeviceTopics {
                     let query = DeviceQuery { limit: Some(SNAPSHOT_DEVICES), ..DeviceQuery::default() };
                     let page = self.0.list(actor, query).await?;
                     Ok(json!({"devices": page.items, "next": page.next, "counts": self.0.counts(actor).await?}))
+                }
+                Topic::Groups => {
+                    let query = GroupQuery { limit: Some(SNAPSHOT_GROUPS), ..GroupQuery::default() };
+                    let (groups, total) = self.0.groups(actor, &query).await?;
+                    Ok(json!({"groups": groups, "total": total}))
                 }
                 Topic::Device(id) => Ok(json!({"device": self.0.get(actor, id).await?})),
                 Topic::Telemetry(id) => Ok(json!({"latest": self.0.latest(actor, id).await?})),

@@ -131,6 +131,8 @@ ids! {
     AlarmRuleId,
     /// A group of devices.
     GroupId,
+    /// That a device is in a group.
+    GroupMemberId,
     /// A saved choice of devices and keys on the explore page.
     SavedViewId,
     /// A command to a device.

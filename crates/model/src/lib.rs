@@ -6,6 +6,7 @@
 pub mod alarms;
 pub mod audit;
 pub mod devices;
+pub mod groups;
 pub mod id;
 pub mod identity;
 pub mod live;
@@ -17,9 +18,9 @@ pub mod telemetry;
 pub mod time;
 
 pub use id::{
-    AlarmId, AlarmRuleId, ApiKeyId, AuditId, CommandId, DeliveryId, DeviceId, FirmwareId, GroupId, InvitationId,
-    OrganizationId, OutboxId, PasskeyId, ProblemId, PushSubscriptionId, RolloutId, SavedViewId, ServiceKeyId,
-    SessionId, UserId, WebhookId,
+    AlarmId, AlarmRuleId, ApiKeyId, AuditId, CommandId, DeliveryId, DeviceId, FirmwareId, GroupId, GroupMemberId,
+    InvitationId, OrganizationId, OutboxId, PasskeyId, ProblemId, PushSubscriptionId, RolloutId, SavedViewId,
+    ServiceKeyId, SessionId, UserId, WebhookId,
 };
 pub use page::Page;
 pub use problem::{ErrorKind, FieldError, Problem};

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::devices::{Connection, Device};
 use crate::telemetry::TelemetryEvent;
-use crate::{DeviceId, Timestamp};
+use crate::{DeviceId, GroupId, Timestamp};
 
 /// From the browser.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,5 +77,12 @@ pub enum Event {
     Telemetry(TelemetryEvent),
     AuditAppended {
         record: crate::audit::AuditRecord,
+    },
+    /// A group was made or changed, or a device came into it or left it.
+    GroupChanged {
+        id: GroupId,
+    },
+    GroupDeleted {
+        id: GroupId,
     },
 }

@@ -4,6 +4,7 @@
 mod admin;
 mod caller;
 mod device;
+mod groups;
 mod of_user;
 mod own;
 mod register;
@@ -51,6 +52,12 @@ pub fn router(devices: Devices) -> OpenApiRouter {
         .routes(routes!(admin::get, admin::delete))
         .routes(routes!(admin::set_status))
         .routes(routes!(admin::stats))
+        .routes(routes!(groups::list, groups::create))
+        .routes(routes!(groups::get, groups::update, groups::delete))
+        .routes(routes!(groups::members, groups::add))
+        .routes(routes!(groups::add_many))
+        .routes(routes!(groups::add_by_path, groups::remove))
+        .routes(routes!(groups::of_device))
         .with_state(devices)
 }
 
@@ -108,6 +115,16 @@ fn check_content_type(headers: &HeaderMap) -> Result<()> {
 
 fn parse_user(text: &str) -> Result<UserId> {
     text.parse().map_err(|_| Error::field("user_id", "not a valid id: 32 hexadecimal characters expected"))
+}
+
+/// A yes or no of a query, however the client's language spells it.
+fn flag(field: &str, text: Option<&str>, default: bool) -> Result<bool> {
+    match text.map(str::to_ascii_lowercase).as_deref() {
+        None => Ok(default),
+        Some("true" | "1") => Ok(true),
+        Some("false" | "0") => Ok(false),
+        Some(_) => Err(Error::field(field, "true or false")),
+    }
 }
 
 /// The part of a body that a type describes; keys that are none of its fields are passed over.

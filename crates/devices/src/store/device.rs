@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::Known;
 
 #[derive(sqlx::FromRow)]
-struct Row {
+pub(super) struct Row {
     id: DeviceId,
     name: String,
     hardware_id: Option<String>,
@@ -64,16 +64,23 @@ fn unknown(column: &str, value: &str) -> Error {
     Error::internal(format!("device.{column} holds {value:?}"))
 }
 
-/// The columns of [`Row`]. The owner's name is identity's: read here and nowhere else in this domain, so that a list
-/// of devices is one query.
+/// The columns of [`Row`], of `device d left join user_account u`. The owner's name is identity's: read in this module's
+/// queries and nowhere else in this domain, so that a list of devices is one query.
+macro_rules! device_columns {
+    () => {
+        "d.id, d.name, d.hardware_id, d.device_type, d.description, d.location, d.firmware_version, d.hardware_version,
+         d.metadata, d.status, d.connection, d.issue, d.battery_percent, d.rssi_dbm, d.heartbeat_interval_s,
+         d.last_seen_at, d.owner_id, u.username as owner_name, d.created_at, d.updated_at"
+    };
+}
+pub(super) use device_columns;
+
 macro_rules! select_device {
     ($rest:literal) => {
         concat!(
-            "select d.id, d.name, d.hardware_id, d.device_type, d.description, d.location, d.firmware_version,
-                    d.hardware_version, d.metadata, d.status, d.connection, d.issue, d.battery_percent, d.rssi_dbm,
-                    d.heartbeat_interval_s, d.last_seen_at, d.owner_id, u.username as owner_name, d.created_at,
-                    d.updated_at
-             from device d left join user_account u on u.id = d.owner_id and u.organization_id = d.organization_id
+            "select ",
+            device_columns!(),
+            " from device d left join user_account u on u.id = d.owner_id and u.organization_id = d.organization_id
              where d.deleted_at is null and d.organization_id = $1 ",
             $rest
         )
@@ -275,7 +282,9 @@ pub async fn mark_deleted(tx: &mut Tx, organization: OrganizationId, id: DeviceI
     on_db!(&mut *tx, conn => sqlx::query(
         "update device set deleted_at = $3, deadline_at = null where id = $1 and organization_id = $2",
     ).bind(id).bind(organization).bind(now).execute(conn).await.map(drop))?;
-    on_db!(tx, conn => sqlx::query("delete from device_key where device_id = $1 and organization_id = $2")
+    on_db!(&mut *tx, conn => sqlx::query("delete from device_key where device_id = $1 and organization_id = $2")
+        .bind(id).bind(organization).execute(conn).await.map(drop))?;
+    on_db!(tx, conn => sqlx::query("delete from device_group_member where device_id = $1 and organization_id = $2")
         .bind(id).bind(organization).execute(conn).await.map(drop))?;
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! All SQL of this domain, by table.
 
 pub mod device;
+pub mod group;
 pub mod key;
 pub mod owner;
 pub mod point;

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use portico_model::ErrorKind;
 use portico_model::devices::DeviceChange;
+use portico_model::groups::NewGroup;
 use portico_model::identity::Role;
 use portico_platform::Actor;
 use portico_platform::hub::{Connection, Outgoing};
@@ -104,6 +105,26 @@ async fn going_offline_is_pushed() {
         world.devices.watch_once().await.unwrap();
         let got = events(&follower, 1).await;
         assert_eq!((&got[0].1["type"], &got[0].1["connection"]), (&"device_connection".into(), &"offline".into()));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn changes_of_a_group_reach_those_who_see_it() {
+    each(|world| async move {
+        let (ann, bob) = (world.user("ann", Role::User).await, world.user("bob", Role::User).await);
+        let device = world.device_of(&ann, "meter").await.device.id.to_string();
+        let (hers, his) = (follow(&world, &ann, &["groups"]).await, follow(&world, &bob, &["groups"]).await);
+        let managers = follow(&world, &world.manager, &["groups"]).await;
+        let new = NewGroup { name: "Hall".into(), ..NewGroup::default() };
+        let id = world.devices.create_group(&ann, new).await.unwrap().id;
+        world.devices.add_to_group(&ann, id, &device).await.unwrap();
+        world.devices.delete_group(&ann, id).await.unwrap();
+        for follower in [&hers, &managers] {
+            let kinds: Vec<_> = events(follower, 3).await.into_iter().map(|(_, data)| data["type"].clone()).collect();
+            assert_eq!(kinds, ["group_changed", "group_changed", "group_deleted"]);
+        }
+        assert!(events(&his, 0).await.is_empty());
     })
     .await;
 }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod bench;
+mod groups;
 mod ingest;
 mod jobs;
 mod keys;

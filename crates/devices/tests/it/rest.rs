@@ -18,18 +18,18 @@ const PASSWORD: &str = "copper lantern under fjord";
 const ADMIN_TOKEN: &str = "correct-horse-battery";
 
 #[derive(Clone)]
-struct Client {
+pub struct Client {
     app: Router,
     headers: Vec<(&'static str, String)>,
 }
 
-struct Api {
-    anonymous: Client,
-    admin: Client,
-    user: Client,
-    other: Client,
-    token: Client,
-    user_id: String,
+pub struct Api {
+    pub anonymous: Client,
+    pub admin: Client,
+    pub user: Client,
+    pub other: Client,
+    pub token: Client,
+    pub user_id: String,
 }
 
 fn context() -> RequestContext {
@@ -42,17 +42,17 @@ fn context() -> RequestContext {
 }
 
 impl Client {
-    fn with(&self, name: &'static str, value: impl Into<String>) -> Self {
+    pub fn with(&self, name: &'static str, value: impl Into<String>) -> Self {
         let mut headers = self.headers.clone();
         headers.push((name, value.into()));
         Self { app: self.app.clone(), headers }
     }
 
-    fn key(&self, device: &Value) -> Self {
+    pub fn key(&self, device: &Value) -> Self {
         self.with("x-api-key", device["api_key"].as_str().unwrap())
     }
 
-    async fn raw(&self, method: &str, path: &str, body: Option<String>) -> (u16, String, String) {
+    pub async fn raw(&self, method: &str, path: &str, body: Option<String>) -> (u16, String, String) {
         let mut request = Request::builder()
             .method(method)
             .uri(path)
@@ -71,21 +71,21 @@ impl Client {
         (status, kind.unwrap_or_default(), String::from_utf8(bytes.to_vec()).unwrap())
     }
 
-    async fn send(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
+    pub async fn send(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
         let (status, _, text) = self.raw(method, path, body.map(|body| body.to_string())).await;
         (status, serde_json::from_str(&text).unwrap_or(Value::Null))
     }
 
-    async fn get(&self, path: &str) -> (u16, Value) {
+    pub async fn get(&self, path: &str) -> (u16, Value) {
         self.send("GET", path, None).await
     }
 
-    async fn post(&self, path: &str, body: Value) -> (u16, Value) {
+    pub async fn post(&self, path: &str, body: Value) -> (u16, Value) {
         self.send("POST", path, Some(body)).await
     }
 
     /// Registers a device; its answer's `device`.
-    async fn register(&self, name: &str) -> Value {
+    pub async fn register(&self, name: &str) -> Value {
         let (status, body) =
             self.post("/api/v1/devices/register", json!({"name": name, "device_type": "sensor"})).await;
         assert_eq!(status, 201, "{body}");
@@ -125,7 +125,7 @@ impl Api {
     }
 }
 
-async fn each_api<F, Fut>(test: F)
+pub async fn each_api<F, Fut>(test: F)
 where
     F: Fn(World, Api) -> Fut,
     Fut: Future<Output = ()>,
@@ -140,7 +140,7 @@ where
     .await;
 }
 
-fn error(answer: &(u16, Value)) -> (u16, &str) {
+pub fn error(answer: &(u16, Value)) -> (u16, &str) {
     (answer.0, answer.1["error"].as_str().unwrap_or_default())
 }
 
