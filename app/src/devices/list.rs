@@ -316,7 +316,7 @@ fn DeviceTable(
                         row.apply(&event);
                     }
                 }
-                Event::Telemetry(_) | Event::AuditAppended { .. } => {}
+                _ => {}
             },
         },
     );

@@ -189,7 +189,7 @@ pub fn happening_of(before: Option<&Device>, event: &Event) -> Option<Happening>
         Event::DeviceConnection { connection, issue, .. } => {
             before.and_then(|before| happening_between(before, *connection, issue))
         }
-        Event::Telemetry(_) | Event::AuditAppended { .. } => None,
+        _ => None,
     }
 }
 

@@ -163,7 +163,7 @@ fn OverviewView(now: Overview, feed: RwSignal<Vec<FeedEntry>>, on_unknown: impl 
                 let id = match &event {
                     Event::DeviceChanged { device } => device.id,
                     Event::DeviceConnection { id, .. } | Event::DeviceDeleted { id } => *id,
-                    Event::Telemetry(_) | Event::AuditAppended { .. } => return,
+                    _ => return,
                 };
                 let found = find(id);
                 let before = found.map(|found| found.device.get_untracked());
