@@ -53,6 +53,7 @@ pub async fn start(config: Config, clock: Clock) -> portico_platform::Result<Por
     let metrics = Metrics::install(platform.config.http.metrics_token.clone())?;
     let domains = Domains::new(&platform);
     domains.start();
+    portico_platform::delivery::start(&platform)?;
     if platform.config.signup == Signup::Open || platform.config.admin_token.is_some() {
         domains.identity.ensure_organization().await?;
     }

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::UserId;
 use crate::alarms::Severity;
+use crate::{DeliveryId, Timestamp, UserId};
 
 /// Something that people, and systems behind webhooks, are told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,4 +28,84 @@ pub enum Audience {
     Users(Vec<UserId>),
     /// Everyone in the organisation with the permission.
     Permitted(crate::identity::Permission),
+}
+
+/// By which way a message leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub enum DeliveryChannel {
+    Mail,
+    Push,
+    Webhook,
+}
+
+impl DeliveryChannel {
+    pub const ALL: [Self; 3] = [Self::Mail, Self::Push, Self::Webhook];
+
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Mail => "mail",
+            Self::Push => "push",
+            Self::Webhook => "webhook",
+        }
+    }
+
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|channel| channel.as_str() == text)
+    }
+}
+
+/// Where a message stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub enum DeliveryState {
+    /// It waits for its next attempt.
+    Queued,
+    Delivered,
+    /// It could not be delivered, and is not tried again by itself.
+    Dead,
+}
+
+impl DeliveryState {
+    pub const ALL: [Self; 3] = [Self::Queued, Self::Delivered, Self::Dead];
+
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Delivered => "delivered",
+            Self::Dead => "dead",
+        }
+    }
+
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == text)
+    }
+}
+
+/// A message to a person or another system, as administrators see it: what it said is not shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub struct Delivery {
+    pub id: DeliveryId,
+    pub channel: DeliveryChannel,
+    /// An e-mail address, a webhook's URL, or the host of a push service.
+    pub destination: String,
+    /// An e-mail's subject, a webhook's event; empty for a push.
+    pub summary: String,
+    pub state: DeliveryState,
+    /// Failed ones and, when it was delivered, the one that worked.
+    pub attempts: i64,
+    /// Absent unless it waits.
+    pub next_attempt_at: Option<Timestamp>,
+    /// Why the last attempt failed; empty when none did.
+    pub last_error: String,
+    pub created_at: Timestamp,
+    /// When it was delivered or given up.
+    pub finished_at: Option<Timestamp>,
 }

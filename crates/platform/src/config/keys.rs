@@ -189,6 +189,20 @@ pub const KEYS: &[Key] = &[
         "mqtt.limits.store_timeout_ms",
         "Milliseconds a message waits to be stored before its connection is closed without an acknowledgement.",
     ),
+    key("mail.host", "Name of the mail server (SMTP) that takes our e-mail; unset: none is sent."),
+    key("mail.port", "Its port; unset: 587 with `starttls`, 465 with `tls`, 25 with `none`."),
+    key("mail.tls", "`starttls`, `tls` from the first byte, or `none` (for a server on this machine)."),
+    key("mail.tls_ca", "File with certificates (PEM) that the mail server's may be signed by, beside the public ones."),
+    key("mail.user", "Name to sign in to the mail server with."),
+    key("mail.password", "Password to sign in to the mail server with. Secret."),
+    key("mail.from", "Sender of our e-mail: `Name <name@example.org>`."),
+    key("mail.timeout_ms", "Milliseconds that the mail server may take to answer a step."),
+    key(
+        "webhooks.allow_private_addresses",
+        "Whether webhooks and pushes may go to this machine and private networks, and by plain `http://`.",
+    ),
+    key("webhooks.timeout_ms", "Milliseconds for one attempt to deliver a webhook or a push."),
+    key("webhooks.max_per_organization", "Webhooks that one organisation may have."),
 ];
 
 /// The text of `docs/configuration.md`.

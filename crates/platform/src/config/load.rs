@@ -90,8 +90,17 @@ fn environment() -> impl Provider {
 
 /// A text setting stays text even where it looks like a number: an admin token of digits, say.
 fn as_given(path: &str, text: &str, parsed: Value) -> Value {
-    const TEXTS: [&str; 7] =
-        ["database_url", "mqtt_url", "admin_token", "instance_key", "public_url", "log_filter", "http.metrics_token"];
+    const TEXTS: [&str; 9] = [
+        "database_url",
+        "mqtt_url",
+        "admin_token",
+        "instance_key",
+        "public_url",
+        "log_filter",
+        "http.metrics_token",
+        "mail.user",
+        "mail.password",
+    ];
     if TEXTS.contains(&path) { Value::from(text) } else { parsed }
 }
 
@@ -159,6 +168,7 @@ fn contradictions(config: &Config) -> Vec<String> {
     check(url_is_web, "public_url: http:// or https:// without a slash at the end expected");
     mistakes.extend(config.mqtt_external().err().map(|message| format!("mqtt_url: {message}")));
     let parts = config.mqtt.problems().into_iter().chain(config.http.problems());
+    let parts = parts.chain(config.mail.problems()).chain(config.webhooks.problems());
     mistakes.extend(parts.map(|error| format!("{}: {}", error.field, error.message)));
     mistakes
 }

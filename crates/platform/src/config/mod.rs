@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
+use crate::delivery::config::{MailConfig, WebhooksConfig};
 use crate::http::HttpConfig;
 use crate::logging::LogFormat;
 use crate::mqtt::MqttConfig;
@@ -43,6 +44,8 @@ pub struct Config {
     pub devices: DevicesConfig,
     pub http: HttpConfig,
     pub mqtt: MqttConfig,
+    pub mail: MailConfig,
+    pub webhooks: WebhooksConfig,
 }
 
 /// Who may make an account for himself.
@@ -120,6 +123,8 @@ impl Default for Config {
             devices: DevicesConfig::default(),
             http: HttpConfig::default(),
             mqtt: MqttConfig::default(),
+            mail: MailConfig::default(),
+            webhooks: WebhooksConfig::default(),
         }
     }
 }

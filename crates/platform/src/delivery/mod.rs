@@ -1,17 +1,26 @@
 //! Messages to people and other systems (e-mail, web push, webhooks): written in the transaction of what they tell of, sent
 //! after the commit, tried again with growing pauses, and kept as dead letters when nothing helps.
 
+pub mod config;
+mod mail;
+mod store;
+mod worker;
+
 use std::sync::Arc;
 
+use portico_model::notifications::{Delivery, DeliveryChannel};
 use portico_model::{DeliveryId, OrganizationId, UserId, WebhookId};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
+use uuid::Uuid;
 
 use crate::clock::Clock;
 use crate::db::Tx;
 use crate::error::{Error, Result};
-use crate::on_db;
 use crate::secrets::Secrets;
+
+pub use store::DeliveryFilter;
+pub use worker::{pause_before_next, start, sweep};
 
 /// Messages may carry one-time links: in the database they are encrypted.
 const PURPOSE: &str = "delivery";
@@ -29,6 +38,7 @@ pub enum Message {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mail {
     pub to: String,
+    /// Administrators see it when the mail cannot be delivered: no secret in it.
     pub subject: String,
     pub text: String,
 }
@@ -59,11 +69,11 @@ pub struct Webhook {
 }
 
 impl Message {
-    const fn kind(&self) -> &'static str {
+    const fn channel(&self) -> DeliveryChannel {
         match self {
-            Self::Mail(_) => "mail",
-            Self::Push(_) => "push",
-            Self::Webhook(_) => "webhook",
+            Self::Mail(_) => DeliveryChannel::Mail,
+            Self::Push(_) => DeliveryChannel::Push,
+            Self::Webhook(_) => DeliveryChannel::Webhook,
         }
     }
 
@@ -76,6 +86,23 @@ impl Message {
             Self::Webhook(webhook) => &webhook.url,
         }
     }
+
+    /// What it is about, as a person may see it.
+    fn summary(&self) -> &str {
+        match self {
+            Self::Mail(mail) => &mail.subject,
+            Self::Push(_) => "",
+            Self::Webhook(webhook) => &webhook.event,
+        }
+    }
+
+    const fn subject(&self) -> Option<Uuid> {
+        match self {
+            Self::Mail(_) => None,
+            Self::Push(push) => Some(push.user.uuid()),
+            Self::Webhook(webhook) => Some(webhook.webhook.uuid()),
+        }
+    }
 }
 
 /// Cheap to clone; all clones are one queue.
@@ -83,7 +110,7 @@ impl Message {
 pub struct Deliveries {
     secrets: Secrets,
     clock: Clock,
-    written: Arc<Notify>,
+    written: Arc<[Notify; DeliveryChannel::ALL.len()]>,
 }
 
 impl Deliveries {
@@ -98,20 +125,90 @@ impl Deliveries {
     /// When the database does not take it.
     pub async fn enqueue(&self, tx: &mut Tx, organization: OrganizationId, message: &Message) -> Result<DeliveryId> {
         let id = DeliveryId::generate();
-        let now = self.clock.now();
         let plain = serde_json::to_vec(message).map_err(Error::internal)?;
         let sealed = self.secrets.seal(PURPOSE, id.uuid().as_bytes(), &plain)?;
-        on_db!(tx, conn => sqlx::query(
-            "insert into delivery (id, organization_id, kind, destination, message, state, attempts, next_attempt_at, last_error, created_at)
-             values ($1, $2, $3, $4, $5, 'queued', 0, $6, '', $6)",
-        )
-        .bind(id).bind(organization).bind(message.kind()).bind(message.destination()).bind(&sealed).bind(now)
-        .execute(conn).await.map(drop))?;
+        let new = store::New {
+            id,
+            organization,
+            channel: message.channel(),
+            destination: message.destination(),
+            summary: message.summary(),
+            subject: message.subject(),
+            sealed: &sealed,
+            now: self.clock.now(),
+        };
+        store::insert(tx, new).await?;
         Ok(id)
     }
 
     /// Says that a transaction with messages was committed, so that they leave at once.
     pub fn wake(&self) {
-        self.written.notify_one();
+        for written in self.written.iter() {
+            written.notify_one();
+        }
     }
+
+    /// Messages of the organisation, newest first; those delivered are kept for a week, those that could not be for a
+    /// month.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn list(
+        &self,
+        tx: &mut Tx,
+        organization: OrganizationId,
+        filter: &DeliveryFilter,
+    ) -> Result<Vec<Delivery>> {
+        store::list(tx, organization, filter).await
+    }
+
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn find(&self, tx: &mut Tx, organization: OrganizationId, id: DeliveryId) -> Result<Option<Delivery>> {
+        store::find(tx, organization, id).await
+    }
+
+    /// Has a dead letter tried again from the beginning; [`Deliveries::wake`] after the commit. False when there is none
+    /// such.
+    ///
+    /// # Errors
+    /// When the database does not take it.
+    pub async fn retry(&self, tx: &mut Tx, organization: OrganizationId, id: DeliveryId) -> Result<bool> {
+        store::requeue(tx, organization, id, self.clock.now()).await
+    }
+
+    /// Removes a message that waits or is dead. False when there is none such.
+    ///
+    /// # Errors
+    /// When the database does not take it.
+    pub async fn discard(&self, tx: &mut Tx, organization: OrganizationId, id: DeliveryId) -> Result<bool> {
+        store::discard(tx, organization, id).await
+    }
+
+    /// Removes all messages for a webhook that is deleted.
+    ///
+    /// # Errors
+    /// When the database does not take it.
+    pub async fn forget_webhook(&self, tx: &mut Tx, organization: OrganizationId, id: WebhookId) -> Result<()> {
+        store::delete_of(tx, organization, id.uuid(), None).await
+    }
+
+    /// Removes all messages to a person who is deleted.
+    ///
+    /// # Errors
+    /// When the database does not take it.
+    pub async fn forget_person(
+        &self,
+        tx: &mut Tx,
+        organization: OrganizationId,
+        id: UserId,
+        email: &str,
+    ) -> Result<()> {
+        store::delete_of(tx, organization, id.uuid(), Some(email)).await
+    }
+}
+
+/// Foreign text as it may be shown: one line of printable characters, not endless.
+fn printable(text: &str, max_chars: usize) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(max_chars).collect::<String>().trim().to_owned()
 }

@@ -3,6 +3,7 @@
 
 mod audit;
 mod database;
+mod delivery;
 mod http;
 mod mqtt;
 mod outbox;

@@ -1,6 +1,8 @@
 //! For the tests of the domains: a platform on a fresh database of each kind, with a clock that stands still.
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a test that cannot set up must fail
 
+mod mail;
+
 use std::time::Duration;
 
 use portico_model::{OrganizationId, Timestamp};
@@ -8,6 +10,8 @@ use sqlx::{Connection, PgConnection};
 
 use crate::config::{Config, Synchronous};
 use crate::{Clock, Platform, on_db};
+
+pub use mail::{CaughtMail, MailCatcher};
 
 /// 2026-11-21 02:00 UTC: where every test begins.
 pub const START: Timestamp = Timestamp::from_millis(1_795_226_400_000);
