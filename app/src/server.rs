@@ -80,7 +80,7 @@ pub fn actor() -> Result<Actor, Failure> {
 pub fn viewer() -> Option<Viewer> {
     match use_context::<Option<Actor>>().flatten()?.principal {
         Principal::User { id, name, role, .. } => Some(Viewer { id, name, role }),
-        Principal::Device { .. } | Principal::AdminToken | Principal::System => None,
+        Principal::Device { .. } | Principal::Service { .. } | Principal::AdminToken | Principal::System => None,
     }
 }
 

@@ -402,6 +402,7 @@ impl Devices {
         let own = match &actor.principal {
             Principal::User { id, .. } => device.owner_id == *id,
             Principal::Device { id } => device.id == *id,
+            Principal::Service { .. } => false,
             Principal::AdminToken | Principal::System => true,
         };
         if own || actor.may(Permission::ReadAllDevices) { Ok(device) } else { Err(not_found()) }
@@ -437,7 +438,7 @@ pub(crate) fn visible_owner(actor: &Actor, asked: Option<UserId>) -> Result<Opti
     if actor.may(Permission::ReadAllDevices) {
         return Ok(asked);
     }
-    actor.user_id().map(Some).ok_or_else(|| Error::forbidden("not_permitted", "A device sees no list of devices."))
+    actor.user_id().map(Some).ok_or_else(|| Error::forbidden("not_permitted", "This key sees no list of devices."))
 }
 
 fn names_of(change: &DeviceChange) -> Vec<&'static str> {

@@ -9,6 +9,7 @@ use portico_model::UserId;
 use portico_platform::http::{ClientAddress, admit, current_request_id};
 use portico_platform::{Actor, Error, Principal, Result};
 
+use crate::service::service_keys::KEY_PREFIX;
 use crate::{Identity, RequestContext, cookies};
 
 /// The one who acts; without one the request is answered with 401.
@@ -67,10 +68,21 @@ pub fn request_context(headers: &HeaderMap, extensions: &Extensions) -> RequestC
     }
 }
 
+/// Whether an `X-API-Key` is a service's, by its form; a device's has another.
+#[must_use]
+pub fn is_service_key(api_key: &str) -> bool {
+    api_key.starts_with(KEY_PREFIX)
+}
+
 async fn actor(parts: &Parts) -> Result<Option<Actor>> {
-    let actor = match header_text(&parts.headers, header::AUTHORIZATION.as_str()) {
-        Some(authorization) => Some(by_authorization(parts, authorization).await?),
-        None => parts.extensions.get::<CookieActor>().map(|CookieActor(actor)| actor.clone()),
+    let api_key = header_text(&parts.headers, "x-api-key").map(str::trim).filter(|key| is_service_key(key));
+    let actor = match (header_text(&parts.headers, header::AUTHORIZATION.as_str()), api_key) {
+        (Some(authorization), _) => Some(by_authorization(parts, authorization).await?),
+        (None, Some(api_key)) => {
+            let ctx = request_context(&parts.headers, &parts.extensions);
+            Some(identity_of(parts)?.authenticate_service(api_key, &ctx).await?)
+        }
+        (None, None) => parts.extensions.get::<CookieActor>().map(|CookieActor(actor)| actor.clone()),
     };
     check_user_id_header(parts, actor.as_ref())?;
     if let Some(actor) = &actor {
@@ -79,11 +91,12 @@ async fn actor(parts: &Parts) -> Result<Option<Actor>> {
     Ok(actor)
 }
 
+fn identity_of(parts: &Parts) -> Result<&Identity> {
+    parts.extensions.get::<Identity>().ok_or_else(|| Error::internal("the session layer is missing around this route"))
+}
+
 async fn by_authorization(parts: &Parts, authorization: &str) -> Result<Actor> {
-    let identity = parts
-        .extensions
-        .get::<Identity>()
-        .ok_or_else(|| Error::internal("the session layer is missing around this route"))?;
+    let identity = identity_of(parts)?;
     let ctx = request_context(&parts.headers, &parts.extensions);
     let (scheme, credential) = authorization.split_once(' ').unwrap_or((authorization, ""));
     if scheme.eq_ignore_ascii_case("bearer") {

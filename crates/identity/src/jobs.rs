@@ -15,6 +15,9 @@ const KEEP_ENDED_MS: i64 = 30 * 86_400_000;
 /// A device nobody signed in from for so long is forgotten, milliseconds. The cookie lives as long.
 const KEEP_DEVICE_MS: i64 = 365 * 86_400_000;
 
+/// A revoked key is shown so long, milliseconds; the audit trail knows of it for ever.
+const KEEP_REVOKED_MS: i64 = 90 * 86_400_000;
+
 const CLEAN_UP_EVERY: Duration = Duration::from_secs(600);
 const WRITE_TOUCHED_EVERY: Duration = Duration::from_secs(30);
 
@@ -69,26 +72,30 @@ impl Identity {
         let sessions = store::session::delete_stale(&mut tx, now.plus_millis(-KEEP_ENDED_MS), now).await?;
         let counters = store::throttle::delete_stale(&mut tx, now).await?;
         let devices = store::known_device::delete_unused_since(&mut tx, now.plus_millis(-KEEP_DEVICE_MS)).await?;
+        let keys = store::service_key::delete_stale(&mut tx, now, now.plus_millis(-KEEP_REVOKED_MS)).await?;
         store::setup_token::delete_expired(&mut tx, now).await?;
         tx.commit().await?;
-        if sessions + counters + devices > 0 {
-            tracing::debug!(sessions, counters, devices, "removed what had expired");
+        if sessions + counters + devices + keys > 0 {
+            tracing::debug!(sessions, counters, devices, keys, "removed what had expired");
         }
         Ok(())
     }
 
-    /// Writes when the sessions seen since were last used.
+    /// Writes when the sessions and keys seen since were last used.
     ///
     /// # Errors
     /// When the database does not take it; those uses are then not shown.
     pub async fn write_touched(&self) -> Result<()> {
-        let touched = self.touched.take();
-        if touched.is_empty() {
+        let (touched, services) = (self.touched.take(), self.services_used.take());
+        if touched.is_empty() && services.is_empty() {
             return Ok(());
         }
         let mut tx = self.platform.db.begin().await?;
         for (session, (organization, at)) in touched {
             store::session::touch(&mut tx, organization, session, at).await?;
+        }
+        for (service, (organization, at)) in services {
+            store::service_key::touch(&mut tx, organization, service, at).await?;
         }
         tx.commit().await
     }

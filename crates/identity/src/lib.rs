@@ -22,6 +22,7 @@ mod token;
 
 pub use context::RequestContext;
 pub use extract::{Auth, MaybeAuth};
+pub use service::service_keys::{NewServiceKey, ServiceKeyChange};
 pub use service::trail::AuditQuery;
 pub use service::users::{AfterCommit, NewUser, UserChange, UserDependents};
 pub use service::{Identity, SessionKind, SignedIn};

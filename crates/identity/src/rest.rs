@@ -3,6 +3,7 @@
 
 mod audit;
 mod auth;
+mod service_keys;
 mod sessions;
 mod users;
 
@@ -32,6 +33,9 @@ pub fn router(identity: Identity) -> OpenApiRouter {
         .routes(routes!(users::read, users::update, users::patch, users::delete))
         .routes(routes!(users::activate))
         .routes(routes!(users::deactivate))
+        .routes(routes!(service_keys::list, service_keys::create))
+        .routes(routes!(service_keys::read, service_keys::update, service_keys::revoke))
+        .routes(routes!(service_keys::rotate))
         .routes(routes!(audit::list))
         .routes(routes!(audit::export))
         .with_state(identity)

@@ -2,6 +2,7 @@
 
 pub mod account;
 mod lockout;
+pub mod service_keys;
 pub mod sessions;
 pub mod setup;
 pub mod sign_in;
@@ -12,7 +13,7 @@ use std::sync::{Arc, RwLock};
 
 use portico_model::audit::AuditRecord;
 use portico_model::identity::{Permission, User};
-use portico_model::{OrganizationId, SessionId, Timestamp};
+use portico_model::{OrganizationId, ServiceKeyId, SessionId, Timestamp};
 use portico_platform::audit::Entry;
 use portico_platform::{Actor, Error, Platform, Result, Tx};
 
@@ -28,7 +29,8 @@ pub struct Identity {
     pub(crate) tokens: Tokens,
     pub(crate) hasher: Hasher,
     pub(crate) lockout: Arc<lockout::Lockout>,
-    pub(crate) touched: Arc<sessions::Touched>,
+    pub(crate) touched: Arc<sessions::Touched<SessionId>>,
+    pub(crate) services_used: Arc<sessions::Touched<ServiceKeyId>>,
     pub(crate) dependents: Arc<RwLock<Vec<Arc<dyn users::UserDependents>>>>,
 }
 
@@ -79,6 +81,7 @@ impl Identity {
         Self {
             lockout: Arc::new(lockout::Lockout::new(&platform)),
             touched: Arc::default(),
+            services_used: Arc::default(),
             dependents: Arc::default(),
             hasher: Hasher::default(),
             tokens,

@@ -2,6 +2,7 @@
 
 pub mod known_device;
 pub mod organization;
+pub mod service_key;
 pub mod session;
 pub mod setup_token;
 pub mod throttle;

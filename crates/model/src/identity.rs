@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{OrganizationId, SessionId, Timestamp, UserId};
+use crate::{OrganizationId, ServiceKeyId, SessionId, Timestamp, UserId};
 
 /// What a person is in an organisation. Later domains give the roles their meaning; unknown actions are denied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -101,6 +101,29 @@ impl Permission {
         Self::ManageAlarmRules,
         Self::ManageFirmware,
     ];
+
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ManageUsers => "manage_users",
+            Self::ReadAudit => "read_audit",
+            Self::ReadAllDevices => "read_all_devices",
+            Self::ManageAllDevices => "manage_all_devices",
+            Self::RegisterDevices => "register_devices",
+            Self::ManageOrganization => "manage_organization",
+            Self::ManageServiceKeys => "manage_service_keys",
+            Self::ManageWebhooks => "manage_webhooks",
+            Self::ReadAllAlarms => "read_all_alarms",
+            Self::AcknowledgeAllAlarms => "acknowledge_all_alarms",
+            Self::ManageAlarmRules => "manage_alarm_rules",
+            Self::ManageFirmware => "manage_firmware",
+        }
+    }
+
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|permission| permission.as_str() == text)
+    }
 }
 
 /// An account as shown to those who may see it.
@@ -141,4 +164,49 @@ pub struct Session {
     pub expires_at: Timestamp,
     /// Whether the asker is using this one.
     pub current: bool,
+}
+
+/// A program that acts for the organisation with an API key of its own, within its scopes. The key itself is stored only
+/// as a hash.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub struct ServiceKey {
+    pub id: ServiceKeyId,
+    /// What the program is called, unique among the keys in force.
+    pub name: String,
+    /// All it may do.
+    pub scopes: Vec<Permission>,
+    /// The last four characters of the newest key, to tell keys apart.
+    pub hint: String,
+    /// Who made it, as the audit trail names him.
+    pub created_by: String,
+    pub created_at: Timestamp,
+    /// From then on it is refused; absent: never.
+    pub expires_at: Option<Timestamp>,
+    pub last_used_at: Option<Timestamp>,
+    /// Until when the key before the last rotation is still taken.
+    pub old_key_until: Option<Timestamp>,
+    pub revoked_at: Option<Timestamp>,
+}
+
+impl ServiceKey {
+    /// Whether it is taken now.
+    #[must_use]
+    pub fn is_good(&self, now: Timestamp) -> bool {
+        self.revoked_at.is_none() && self.expires_at.is_none_or(|end| end > now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn permissions_are_written_alike_in_json_and_in_the_database() {
+        for permission in Permission::ALL {
+            let json = serde_json::to_string(&permission).unwrap();
+            assert_eq!(json, format!("\"{}\"", permission.as_str()));
+            assert_eq!(Permission::parse(permission.as_str()), Some(permission));
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! Who asks: carried into every service method.
 
 use portico_model::identity::{Permission, Role};
-use portico_model::{DeviceId, OrganizationId, SessionId, UserId};
+use portico_model::{DeviceId, OrganizationId, ServiceKeyId, SessionId, UserId};
 
 use crate::error::{Error, Result};
 
@@ -16,6 +16,12 @@ pub enum Principal {
     },
     Device {
         id: DeviceId,
+    },
+    /// A program with a key of its own; it may what its scopes say, and nothing else.
+    Service {
+        id: ServiceKeyId,
+        name: String,
+        scopes: Vec<Permission>,
     },
     /// Whoever holds the configured admin token.
     AdminToken,
@@ -56,24 +62,36 @@ impl Actor {
         }
     }
 
-    /// Whether the role allows it. A device may nothing of what a role may.
     #[must_use]
-    pub const fn may(&self, permission: Permission) -> bool {
+    pub const fn service_id(&self) -> Option<ServiceKeyId> {
+        match &self.principal {
+            Principal::Service { id, .. } => Some(*id),
+            _ => None,
+        }
+    }
+
+    /// Whether the role, or the scopes of a service, allow it. A device may nothing of what a role may.
+    #[must_use]
+    pub fn may(&self, permission: Permission) -> bool {
         match &self.principal {
             Principal::User { role, .. } => role.may(permission),
+            Principal::Service { scopes, .. } => scopes.contains(&permission),
             Principal::AdminToken | Principal::System => true,
             Principal::Device { .. } => false,
         }
     }
 
     /// # Errors
-    /// Forbidden, unless the role allows it.
+    /// Forbidden, unless the role or the scopes allow it.
     pub fn require(&self, permission: Permission) -> Result<()> {
         if self.may(permission) {
-            Ok(())
-        } else {
-            Err(Error::forbidden("not_permitted", "Your role does not allow this."))
+            return Ok(());
         }
+        let message = match &self.principal {
+            Principal::Service { .. } => format!("This key has no scope `{}`.", permission.as_str()),
+            _ => "Your role does not allow this.".to_owned(),
+        };
+        Err(Error::forbidden("not_permitted", message))
     }
 
     /// As written into the audit trail.
@@ -82,8 +100,19 @@ impl Actor {
         match &self.principal {
             Principal::User { name, .. } => format!("user:{name}"),
             Principal::Device { id } => format!("device:{id}"),
+            Principal::Service { name, .. } => format!("service:{name}"),
             Principal::AdminToken => "admin_token".to_owned(),
             Principal::System => "system".to_owned(),
+        }
+    }
+
+    /// As [`Actor::label`], by id where that has a name: for logs, and to know the same one again.
+    #[must_use]
+    pub fn id_label(&self) -> String {
+        match &self.principal {
+            Principal::User { id, .. } => format!("user:{id}"),
+            Principal::Service { id, .. } => format!("service:{id}"),
+            _ => self.label(),
         }
     }
 }

@@ -84,6 +84,7 @@ async fn every_route_is_in_the_matrix_and_keeps_to_it() {
                     serde_json::json!({ "raw_days": 30, "minute_days": 60, "hour_days": 90 })
                 }
                 "/api/v1/telemetry/{id}" => serde_json::json!({ "start_time": "-1h", "stop_time": "now" }),
+                "/api/v1/service-keys" => serde_json::json!({ "name": "new", "scopes": ["read_audit"] }),
                 "/api/v1/users" => serde_json::json!({
                     "username": "new", "email": "new@example.com", "password": PASSWORD, "role": "admin"
                 }),

@@ -6,7 +6,7 @@ use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use portico_identity::MaybeAuth;
 use portico_model::devices::{DeviceChange, DeviceStatus};
-use portico_model::identity::Role;
+use portico_model::identity::{Permission, Role};
 use portico_model::{DeviceId, Problem};
 use portico_platform::http::{Json, Path, Query};
 use portico_platform::{Actor, Error, Principal, Result};
@@ -19,7 +19,7 @@ use crate::Devices;
 /// The old list has no pages; beyond this `GET /api/v1/devices` is to be used.
 const MOST_LISTED: i64 = 10_000;
 
-/// The admin token, or an admin.
+/// The admin token, an admin, or a service that may manage every device.
 pub struct Admin(pub Actor);
 
 impl<S: Send + Sync> FromRequestParts<S> for Admin {
@@ -30,6 +30,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Admin {
         let actor = actor.ok_or_else(|| Error::unauthenticated("admin_token_required", "Admin token required"))?;
         match &actor.principal {
             Principal::AdminToken | Principal::System | Principal::User { role: Role::Admin, .. } => Ok(Self(actor)),
+            Principal::Service { .. } if actor.may(Permission::ManageAllDevices) => Ok(Self(actor)),
             _ => Err(Error::forbidden("not_permitted", "Only admins may do this.")),
         }
     }

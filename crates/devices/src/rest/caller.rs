@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use portico_identity::MaybeAuth;
-use portico_identity::extract::request_context;
+use portico_identity::extract::{is_service_key, request_context};
 use portico_model::DeviceId;
 use portico_model::devices::DeviceStatus;
 use portico_platform::http::admit;
@@ -43,6 +43,10 @@ async fn login(parts: &Parts, devices: &Devices) -> Result<Option<DeviceLogin>> 
     refuse_key_in_address(parts)?;
     let Some(value) = parts.headers.get(HEADER) else { return Ok(None) };
     let api_key = value.to_str().unwrap_or_default().trim();
+    if is_service_key(api_key) {
+        // No device's: identity knows whose.
+        return Ok(None);
+    }
     match devices.authenticate_key(api_key).await? {
         Some(login) => {
             admit(&actor_of(parts, &login.device))?;

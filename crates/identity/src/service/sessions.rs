@@ -23,19 +23,24 @@ const TOUCH_MS: i64 = 60_000;
 /// So many uses wait to be written; more are left out, and the session shows an older time.
 const MAX_TOUCHED: usize = 10_000;
 
-/// Sessions used since the last write, kept in memory so that reading stays reading.
-#[derive(Default)]
-pub struct Touched(Mutex<HashMap<SessionId, (OrganizationId, Timestamp)>>);
+/// Sessions or keys used since the last write, kept in memory so that reading stays reading.
+pub struct Touched<K>(Mutex<HashMap<K, (OrganizationId, Timestamp)>>);
 
-impl Touched {
-    fn add(&self, organization: OrganizationId, session: SessionId, now: Timestamp) {
+impl<K> Default for Touched<K> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<K: std::hash::Hash + Eq> Touched<K> {
+    pub fn add(&self, organization: OrganizationId, used: K, now: Timestamp) {
         let mut touched = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if touched.len() < MAX_TOUCHED || touched.contains_key(&session) {
-            touched.insert(session, (organization, now));
+        if touched.len() < MAX_TOUCHED || touched.contains_key(&used) {
+            touched.insert(used, (organization, now));
         }
     }
 
-    pub fn take(&self) -> HashMap<SessionId, (OrganizationId, Timestamp)> {
+    pub fn take(&self) -> HashMap<K, (OrganizationId, Timestamp)> {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -64,21 +69,33 @@ impl Identity {
         })
     }
 
-    /// Whether an actor authenticated before may still act, with the same role: asked from time to time for a
+    /// Whether an actor authenticated before may still act, with the same role or scopes: asked from time to time for a
     /// connection that stays open. Also true while the database cannot tell: its absence ends nobody's session.
     pub async fn is_alive(&self, actor: &Actor) -> bool {
-        let Principal::User { id, role, session, .. } = &actor.principal else { return true };
-        let found: Result<bool> = async {
-            let now = self.platform.clock.now();
-            let mut tx = self.platform.db.read().await?;
-            let live = store::session::find_live(&mut tx, actor.organization, *id, *session, now).await?;
-            if live.is_some() {
-                self.touched.add(actor.organization, *session, now);
+        self.find_alive(actor).await.unwrap_or(true)
+    }
+
+    async fn find_alive(&self, actor: &Actor) -> Result<bool> {
+        let now = self.platform.clock.now();
+        match &actor.principal {
+            Principal::User { id, role, session, .. } => {
+                let mut tx = self.platform.db.read().await?;
+                let live = store::session::find_live(&mut tx, actor.organization, *id, *session, now).await?;
+                if live.is_some() {
+                    self.touched.add(actor.organization, *session, now);
+                }
+                Ok(live.is_some_and(|live| live.role == *role))
             }
-            Ok(live.is_some_and(|live| live.role == *role))
+            Principal::Service { id, scopes, .. } => {
+                let mut tx = self.platform.db.read().await?;
+                let live = store::service_key::find_live_scopes(&mut tx, actor.organization, *id, now).await?;
+                if live.is_some() {
+                    self.services_used.add(actor.organization, *id, now);
+                }
+                Ok(live.is_some_and(|live| live == *scopes))
+            }
+            Principal::Device { .. } | Principal::AdminToken | Principal::System => Ok(true),
         }
-        .await;
-        found.unwrap_or(true)
     }
 
     /// Whoever brings the configured admin token acts in the first organisation and may everything.

@@ -7,6 +7,7 @@ mod browser;
 mod live;
 mod lockout;
 mod rest;
+mod service_keys;
 mod sessions;
 mod setup;
 mod sign_in;

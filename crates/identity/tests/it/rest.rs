@@ -373,3 +373,52 @@ async fn every_route_refuses_whom_it_should() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn service_key_works_in_its_header_and_is_shown_once() {
+    each(|world| async move {
+        let admin = Client::signed_in(&world, "admin").await;
+        let body = json!({ "name": "Reports", "scopes": ["read_audit"] });
+        let response = admin.raw("POST", "/api/v1/service-keys", Some(body)).await;
+        assert_eq!(
+            (response.status().as_u16(), response.headers()["cache-control"].to_str().unwrap()),
+            (201, "no-store")
+        );
+        let bytes = response.into_body().collect().await.unwrap().to_bytes();
+        let made: Value = serde_json::from_slice(&bytes).unwrap();
+        let (id, api_key) = (made["service_key"]["id"].as_str().unwrap(), made["api_key"].as_str().unwrap());
+        let service = Client::new(&world).with("x-api-key", api_key);
+        assert_eq!(service.get("/api/v1/audit").await.0, 200);
+        let (status, problem) = service.get("/api/v1/users").await;
+        assert_eq!((status, problem["error"].as_str()), (403, Some("This key has no scope `manage_users`.")));
+        assert_eq!(service.get("/api/v1/auth/me").await.0, 403);
+        let (status, problem) = service.with("x-user-id", id).get("/api/v1/audit").await;
+        assert_eq!((status, problem["code"].as_str()), (401, Some("user_id_is_no_credential")));
+
+        let (status, listed) = admin.get("/api/v1/service-keys").await;
+        assert_eq!(status, 200);
+        assert!(!listed.to_string().contains(api_key));
+        assert_eq!(listed["service_keys"][0]["scopes"], json!(["read_audit"]));
+
+        let (status, rotated) = admin.send("POST", &format!("/api/v1/service-keys/{id}/rotate"), None).await;
+        assert_eq!(status, 200, "{rotated}");
+        assert!(rotated["service_key"]["old_key_until"].is_string());
+        assert_eq!(service.get("/api/v1/audit").await.0, 200, "the old key overlaps");
+        let (status, patched) =
+            admin.send("PATCH", &format!("/api/v1/service-keys/{id}"), Some(json!({ "name": "Other" }))).await;
+        assert_eq!((status, patched["service_key"]["name"].as_str()), (200, Some("Other")));
+        assert_eq!(admin.send("DELETE", &format!("/api/v1/service-keys/{id}"), None).await.0, 200);
+        assert_eq!(admin.send("DELETE", &format!("/api/v1/service-keys/{id}"), None).await.0, 409);
+        assert_eq!(service.get("/api/v1/audit").await.0, 401);
+        for (method, body, expected) in [
+            ("POST", json!({ "name": "x", "scopes": ["everything"] }), 400),
+            ("POST", json!({ "name": "x" }), 400),
+            ("POST", json!({ "name": "x", "scopes": [] }), 400),
+        ] {
+            let (status, problem) = admin.send(method, "/api/v1/service-keys", Some(body)).await;
+            assert_eq!(status, expected, "{problem}");
+        }
+        assert_eq!(admin.get("/api/v1/service-keys/nonsense").await.0, 404);
+    })
+    .await;
+}

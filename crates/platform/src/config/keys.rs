@@ -77,6 +77,10 @@ pub const KEYS: &[Key] = &[
         "Life of the set-up link printed at the first start, seconds; a restart prints a new one.",
     ),
     key("identity.min_password_chars", "Shortest password, at least 12 characters."),
+    key(
+        "identity.service_key_overlap_s",
+        "How long the old key of a service works beside the new one after a rotation, unless the rotation says otherwise, seconds.",
+    ),
     key("devices.max_devices_per_user", "Most devices one user may register."),
     key(
         "devices.heartbeat_interval_s",
@@ -132,6 +136,7 @@ pub const KEYS: &[Key] = &[
     ),
     key("http.rate_limits.user_per_minute", "Requests of one user, from wherever."),
     key("http.rate_limits.device_per_minute", "Requests of one device, from wherever."),
+    key("http.rate_limits.service_per_minute", "Requests with one service key, from wherever."),
     key("http.live.topics_per_connection", "Topics that one connection may follow."),
     key(
         "http.live.connections_per_user",

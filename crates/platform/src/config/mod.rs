@@ -85,6 +85,7 @@ pub struct IdentityConfig {
     pub account_failures: i64,
     pub setup_token_s: i64,
     pub min_password_chars: usize,
+    pub service_key_overlap_s: i64,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -147,6 +148,7 @@ impl Default for IdentityConfig {
             account_failures: 50,
             setup_token_s: 86_400,
             min_password_chars: 12,
+            service_key_overlap_s: 86_400,
         }
     }
 }

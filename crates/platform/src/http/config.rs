@@ -79,6 +79,8 @@ pub struct RateLimitConfig {
     pub user_per_minute: u32,
     /// Requests of one device, from wherever.
     pub device_per_minute: u32,
+    /// Requests with one service key, from wherever.
+    pub service_per_minute: u32,
 }
 
 impl Default for RateLimitConfig {
@@ -90,6 +92,7 @@ impl Default for RateLimitConfig {
             address_per_minute: 6_000,
             user_per_minute: 1_200,
             device_per_minute: 600,
+            service_per_minute: 1_200,
         }
     }
 }

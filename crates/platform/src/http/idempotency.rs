@@ -66,8 +66,7 @@ async fn attempt(platform: &Platform, request: Request, next: Next) -> Result<Re
 /// Who asks: the actor where the server has found him out, else what he presents.
 fn caller(parts: &Parts) -> Vec<u8> {
     if let Some(actor) = parts.extensions.get::<Actor>() {
-        let who = actor.user_id().map_or_else(|| actor.label(), |user| user.to_string());
-        return format!("{}/{who}", actor.organization).into_bytes();
+        return format!("{}/{}", actor.organization, actor.id_label()).into_bytes();
     }
     [header::AUTHORIZATION, header::COOKIE, HeaderName::from_static("x-api-key")]
         .iter()

@@ -1,4 +1,4 @@
-//! How often one address, one user, one device and one kind of route may be used. Buckets (GCRA): so many requests at
+//! How often one address, one user, one device, one service and one kind of route may be used. Buckets (GCRA): so many requests at
 //! once, then evenly.
 
 use std::hash::Hash;
@@ -17,7 +17,7 @@ use governor::clock::{Clock as _, DefaultClock};
 use governor::middleware::StateInformationMiddleware;
 use governor::state::keyed::DefaultKeyedStateStore;
 use governor::{Quota, RateLimiter};
-use portico_model::{DeviceId, UserId};
+use portico_model::{DeviceId, ServiceKeyId, UserId};
 
 use super::config::RateLimitConfig;
 use super::scope::Scope;
@@ -76,6 +76,7 @@ struct Limiters {
     address: Option<Limiter<IpAddr>>,
     user: Option<Limiter<UserId>>,
     device: Option<Limiter<DeviceId>>,
+    service: Option<Limiter<ServiceKeyId>>,
 }
 
 impl RateLimits {
@@ -90,6 +91,7 @@ impl RateLimits {
             address: Limiter::new(config.address_per_minute),
             user: Limiter::new(config.user_per_minute),
             device: Limiter::new(config.device_per_minute),
+            service: Limiter::new(config.service_per_minute),
         }))
     }
 
@@ -107,6 +109,7 @@ impl RateLimits {
         match &actor.principal {
             Principal::User { id, .. } => check(self.0.user.as_ref(), *id, scope),
             Principal::Device { id } => check(self.0.device.as_ref(), *id, scope),
+            Principal::Service { id, .. } => check(self.0.service.as_ref(), *id, scope),
             Principal::AdminToken | Principal::System => Ok(()),
         }
     }

@@ -117,8 +117,7 @@ impl Scope {
 pub fn admit(actor: &Actor) -> Result<()> {
     let Some(scope) = Scope::current() else { return Ok(()) };
     // By id: a log holds no names.
-    let label = actor.user_id().map_or_else(|| actor.label(), |user| format!("user:{user}"));
-    if scope.0.actor.set(label).is_err() {
+    if scope.0.actor.set(actor.id_label()).is_err() {
         // The second extractor of the same request.
         return Ok(());
     }

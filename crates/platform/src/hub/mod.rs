@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Rw
 
 use axum::extract::ws::Utf8Bytes;
 use portico_model::live::Event;
-use portico_model::{DeviceId, OrganizationId, SessionId, UserId};
+use portico_model::{DeviceId, OrganizationId, ServiceKeyId, SessionId, UserId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -138,6 +138,7 @@ struct Connections {
 struct Connected {
     user: Option<UserId>,
     session: Option<SessionId>,
+    service: Option<ServiceKeyId>,
     /// Organisation and who: what the limit of connections counts by.
     who: (OrganizationId, String),
     mailbox: Arc<Mailbox>,
@@ -197,6 +198,7 @@ impl Hub {
             Relayed::Publication(publication) => self.publish_local(&publication),
             Relayed::CloseSession { session } => self.close_session_local(session),
             Relayed::CloseUser { user } => self.close_user_local(user),
+            Relayed::CloseService { service } => self.close_service_local(service),
             Relayed::Missed => self.resync_all(),
         }
     }
@@ -206,7 +208,7 @@ impl Hub {
     /// # Errors
     /// Rate limited, when the actor has `most` connections already.
     pub fn connect(&self, actor: &Actor, most: usize) -> Result<Connection> {
-        let who = (actor.organization, actor.user_id().map_or_else(|| actor.label(), |user| user.to_string()));
+        let who = (actor.organization, actor.id_label());
         let mailbox = Arc::new(Mailbox::default());
         let mut connections = lock(&self.0.connections);
         if connections.open.values().filter(|connected| connected.who == who).count() >= most {
@@ -217,8 +219,13 @@ impl Hub {
         }
         let id = connections.next;
         connections.next += 1;
-        let connected =
-            Connected { user: actor.user_id(), session: actor.session_id(), who, mailbox: Arc::clone(&mailbox) };
+        let connected = Connected {
+            user: actor.user_id(),
+            session: actor.session_id(),
+            service: actor.service_id(),
+            who,
+            mailbox: Arc::clone(&mailbox),
+        };
         connections.open.insert(id, connected);
         connections.measure();
         drop(connections);
@@ -242,6 +249,12 @@ impl Hub {
     pub fn close_user(&self, user: UserId) {
         self.close_user_local(user);
         self.tell_others(|| Relayed::CloseUser { user });
+    }
+
+    /// Ends the connections of a service whose key is no longer good, or has other scopes now, on every server.
+    pub fn close_service(&self, service: ServiceKeyId) {
+        self.close_service_local(service);
+        self.tell_others(|| Relayed::CloseService { service });
     }
 
     /// Tells every client to fetch snapshots: events of other servers may have been missed.
@@ -273,6 +286,10 @@ impl Hub {
 
     fn close_user_local(&self, user: UserId) {
         self.close(|connected| connected.user == Some(user));
+    }
+
+    fn close_service_local(&self, service: ServiceKeyId) {
+        self.close(|connected| connected.service == Some(service));
     }
 
     fn close(&self, which: impl Fn(&Connected) -> bool) {

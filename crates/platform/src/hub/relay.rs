@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use portico_model::{SessionId, UserId};
+use portico_model::{ServiceKeyId, SessionId, UserId};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
@@ -21,6 +21,9 @@ pub enum Relayed {
     },
     CloseUser {
         user: UserId,
+    },
+    CloseService {
+        service: ServiceKeyId,
     },
     /// Something could not be relayed: clients must fetch snapshots.
     Missed,

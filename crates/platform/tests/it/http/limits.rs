@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::{get, post};
 use portico_model::identity::Role;
-use portico_model::{DeviceId, OrganizationId, Problem, SessionId, UserId};
+use portico_model::{DeviceId, OrganizationId, Problem, ServiceKeyId, SessionId, UserId};
 use portico_platform::http::{Json, admit};
 use portico_platform::{Actor, Principal};
 
@@ -23,11 +23,14 @@ fn routes() -> Router {
         session: SessionId::generate(),
     });
     let device = actor(Principal::Device { id: DeviceId::generate() });
+    let service =
+        actor(Principal::Service { id: ServiceKeyId::generate(), name: "reports".into(), scopes: Vec::new() });
     Router::new()
         .route("/api/v1/auth/login", post(async || "in").get(async || "form"))
         .route("/api/v1/open", get(async || "open"))
         .route("/api/v1/mine", get(async move || admit(&user).map(|()| "mine")))
         .route("/api/v1/telemetry", get(async move || admit(&device).map(|()| "mine")))
+        .route("/api/v1/report", get(async move || admit(&service).map(|()| "mine")))
         .route("/api/v1/raw", post(async |body: axum::body::Bytes| body.len().to_string()))
         .route("/api/v1/json", post(async |Json(_): Json<serde_json::Value>| "read"))
         .route("/api/v1/slow", get(async || tokio::time::sleep(Duration::from_secs(60)).await))
@@ -63,14 +66,16 @@ async fn attempts_to_sign_in_are_limited_and_the_answer_says_how_long() {
 }
 
 #[tokio::test]
-async fn user_and_device_have_limits_of_their_own() {
+async fn user_device_and_service_have_limits_of_their_own() {
     let stand = Stand::with(routes(), |config| {
         config.http.rate_limits.user_per_minute = 3;
         config.http.rate_limits.device_per_minute = 2;
+        config.http.rate_limits.service_per_minute = 1;
     })
     .await;
     assert_eq!(statuses(&stand, "/api/v1/mine", 4).await, [200, 200, 200, 429]);
     assert_eq!(statuses(&stand, "/api/v1/telemetry", 3).await, [200, 200, 429]);
+    assert_eq!(statuses(&stand, "/api/v1/report", 2).await, [200, 429]);
     let refused = stand.get("/api/v1/mine").send().await.unwrap();
     assert_eq!(refused.headers()["x-ratelimit-limit"], "3", "the limit that refuses");
     assert!(refused.headers().contains_key("retry-after"));
