@@ -63,6 +63,8 @@ impl Api {
     /// # Errors
     /// When the HTTP client cannot be made.
     pub fn new(base: &str, credentials: Credentials) -> Result<Self, ApiError> {
+        // The one provider of TLS in the program; a second call only says that it is there already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder()
             .timeout(Duration::from_secs(15))
             .no_proxy()

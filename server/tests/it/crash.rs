@@ -62,7 +62,7 @@ async fn survive(dir: &Path, database: Option<&str>) {
     drop(input);
     assert!(create.wait().await.unwrap().success());
 
-    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let http = crate::harness::http_client();
     let server = Process::start(dir, database).await;
     let token = sign_in(&http, &server.http, ADMIN).await;
     let mut writers = Vec::new();

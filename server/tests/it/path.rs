@@ -196,7 +196,7 @@ async fn open_sign_up_and_admin_token_work_before_the_set_up_and_give_no_admin()
     config.signup = portico_platform::config::Signup::Open;
     config.admin_token = Some("a-token-for-programs".into());
     let portico = portico_server::start(config, portico_platform::Clock::system()).await.unwrap();
-    let (http, url) = (reqwest::Client::builder().no_proxy().build().unwrap(), format!("http://{}", portico.http));
+    let (http, url) = (crate::harness::http_client(), format!("http://{}", portico.http));
     let account = json!({ "username": "john_doe", "email": "john@example.com", "password": crate::harness::PASSWORD });
     let (status, answer) =
         crate::harness::call(&http, &url, Method::POST, "/api/v1/auth/register", None, Some(account)).await;

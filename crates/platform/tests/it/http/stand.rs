@@ -41,6 +41,8 @@ impl Stand {
         let router = http::wrap(routes, &platform, metrics);
         let deadline = Duration::from_millis(config.shutdown_ms);
         let serving = tokio::spawn(listening.serve(router, platform.tasks.token(), deadline));
+        // As the server does at its start; a second test finds it done.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         Self { platform, address, client, serving, _dir: None }
     }
