@@ -10,12 +10,15 @@ use portico_model::telemetry::LatestValue;
 use portico_model::{DeviceId, Timestamp};
 
 use super::chart::{ChartPanel, MAX_BUCKETS, Range, points_of};
+use super::commands::{CommandForms, CommandsPanel, ListCommands};
 use super::edit::{DeviceActions, DeviceForms};
 use super::examples::{Endpoints, Examples, KEY_PLACEHOLDER, use_endpoints};
 use super::register::KeyOnce;
 use super::row::ConnectionBadge;
+use super::shadow::{GetShadow, SetDesired, ShadowPanel};
 use super::values::ValueTiles;
 use super::{DeviceChart, GetDevice, LatestValues, Problems};
+use crate::form::FormState;
 use crate::live::{LiveUpdate, fold, follow, use_live};
 use crate::load::{Loaded, load, read};
 use crate::time::{Ago, Moment};
@@ -33,6 +36,12 @@ pub fn DevicePage() -> impl IntoView {
         crate::server::set_status(404);
     }
     let forms = DeviceForms::new();
+    let panels = Panels {
+        commands: load(move || id.get().map(|id| ListCommands { id })),
+        command_forms: CommandForms::new(),
+        shadow: load(move || id.get().map(|id| GetShadow { id })),
+        desired: FormState::of::<SetDesired>(),
+    };
     let endpoints = StoredValue::new(use_endpoints());
     let query = use_query_map();
     let asked = Memo::new(move |_| {
@@ -80,6 +89,7 @@ pub fn DevicePage() -> impl IntoView {
                                     troubles
                                     asked
                                     forms
+                                    panels
                                     endpoints=endpoints.get_value()
                                 />
                             }
@@ -93,6 +103,15 @@ pub fn DevicePage() -> impl IntoView {
     }
 }
 
+/// What the panels below the chart show, made while the page begins.
+#[derive(Clone, Copy)]
+struct Panels {
+    commands: Resource<Loaded>,
+    command_forms: CommandForms,
+    shadow: Resource<Loaded>,
+    desired: FormState,
+}
+
 #[component]
 fn DeviceView(
     device: Device,
@@ -101,6 +120,7 @@ fn DeviceView(
     troubles: Resource<Loaded>,
     asked: Memo<(String, Range)>,
     forms: DeviceForms,
+    panels: Panels,
     endpoints: Endpoints,
 ) -> impl IntoView {
     let id = device.id;
@@ -219,6 +239,10 @@ fn DeviceView(
             metadata=Signal::derive(move || device.with(|device| device.metadata.clone()))
             points
         />
+        <div class="columns">
+            <CommandsPanel id commands=panels.commands may_manage forms=panels.command_forms />
+            <ShadowPanel id shadow=panels.shadow may_manage form=panels.desired />
+        </div>
         <div class="columns">
             <Facts device />
             <Troubles troubles />

@@ -1,12 +1,14 @@
 //! Devices: the list, one device with its live values and chart, registration.
 
 pub mod chart;
+pub mod commands;
 pub mod detail;
 pub mod edit;
 pub mod examples;
 pub mod list;
 pub mod register;
 pub mod row;
+pub mod shadow;
 pub mod values;
 
 pub use examples::Endpoints;

@@ -32,6 +32,14 @@ pub fn telemetry(organization: OrganizationId, device: DeviceId) -> Channel {
     Channel::device(organization, "telemetry", device)
 }
 
+pub fn commands(organization: OrganizationId, device: DeviceId) -> Channel {
+    Channel::device(organization, "commands", device)
+}
+
+pub fn shadow(organization: OrganizationId, device: DeviceId) -> Channel {
+    Channel::device(organization, "shadow", device)
+}
+
 /// To everyone who sees the device, in a list or by itself.
 pub fn about(organization: OrganizationId, owner: UserId, id: DeviceId, event: Event) -> Publication {
     let channels = vec![all(organization), owned(organization, owner), device(organization, id)];

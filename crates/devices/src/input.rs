@@ -74,13 +74,16 @@ impl Check {
 }
 
 /// Words that mean something else in the place of an id in a path.
-const RESERVED: [&str; 10] = [
+const RESERVED: [&str; 13] = [
     "register",
     "status",
     "statuses",
     "heartbeat",
     "config",
+    "commands",
     "credentials",
+    "firmware",
+    "shadow",
     "user",
     "counts",
     "telemetry",

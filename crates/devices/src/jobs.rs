@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::Devices;
 use crate::store::sweep::{self, BATCH, Table};
-use crate::store::{key, problem, retention};
+use crate::store::{command, key, problem, retention};
 use crate::telemetry::Rules;
 
 /// How often missed deadlines are looked for.
@@ -16,6 +16,9 @@ const WATCH_EVERY: Duration = Duration::from_secs(2);
 
 /// How often deleted devices and expired keys are looked for.
 const CLEAN_EVERY: Duration = Duration::from_secs(60);
+
+/// How often commands are looked at that are to be sent again or have expired.
+const DISPATCH_EVERY: Duration = Duration::from_secs(1);
 
 const RETENTION_EVERY: Duration = Duration::from_secs(3_600);
 
@@ -35,6 +38,9 @@ pub(crate) fn spawn(devices: &Devices) {
     let watched = devices.clone();
     // Without a lease: each server writes its own sightings first, and a device is marked by one of them only.
     tasks.spawn("device watch", move |cancel| watch(watched.clone(), cancel));
+    let commanded = devices.clone();
+    // Without a lease: each command is claimed by the server that sends it.
+    tasks.spawn("device commands", move |cancel| dispatch(commanded.clone(), cancel));
     let cleaned = devices.clone();
     tasks.spawn("device clean-up", move |cancel| {
         let devices = cleaned.clone();
@@ -63,6 +69,20 @@ async fn watch(devices: Devices, cancel: CancellationToken) {
         }
         if let Err(error) = devices.watch_once().await {
             tracing::warn!(error = %error, "devices' deadlines not looked at; trying again");
+        }
+    }
+}
+
+async fn dispatch(devices: Devices, cancel: CancellationToken) {
+    let returned = devices.0.presence.returned();
+    loop {
+        tokio::select! {
+            () = returned.notified() => {}
+            () = tokio::time::sleep(DISPATCH_EVERY) => {}
+            () = cancel.cancelled() => return,
+        }
+        if let Err(error) = devices.dispatch_commands().await {
+            tracing::warn!(error = %error, "commands not sent; trying again");
         }
     }
 }
@@ -104,7 +124,7 @@ impl Devices {
         Ok(())
     }
 
-    /// Removes what deleted devices have left, and old problems.
+    /// Removes what deleted devices have left, old commands and old problems.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -116,6 +136,16 @@ impl Devices {
         drop(tx);
         for device in deleted {
             self.purge(device).await?;
+        }
+        let oldest = now.plus_millis(-platform.config.devices.command_retention_days.saturating_mul(DAY_MS));
+        loop {
+            let mut tx = platform.db.begin().await?;
+            let removed = command::delete_older(&mut tx, oldest, BATCH).await?;
+            tx.commit().await?;
+            if removed == 0 {
+                break;
+            }
+            tokio::time::sleep(BREATH).await;
         }
         let oldest = now.plus_millis(-platform.config.devices.problem_retention_days.saturating_mul(DAY_MS));
         loop {

@@ -7,6 +7,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 mod channel;
+mod commands;
 mod directory;
 pub mod groups;
 mod ingest;
@@ -18,6 +19,7 @@ mod owner;
 mod presence;
 pub mod rest;
 pub mod service;
+mod shadow;
 mod store;
 mod telemetry;
 mod topics;
@@ -27,6 +29,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use portico_alarms::Alarms;
 use portico_model::DeviceId;
 use portico_platform::Platform;
+use portico_platform::mqtt::Topics;
 
 pub use directory::Known;
 pub use groups::{GroupQuery, MemberQuery};
@@ -52,6 +55,8 @@ struct Inner {
     presence: presence::Presence,
     ingest: ingest::Ingest,
     sessions: RwLock<Option<Arc<dyn SessionEnder>>>,
+    /// Where devices are written to.
+    topics: Topics,
     untimed: mqtt::UntimedClock,
 }
 
@@ -64,6 +69,8 @@ impl Devices {
             ingest: ingest::Ingest::new(platform.clone(), presence.clone()),
             presence,
             sessions: RwLock::default(),
+            // The server has refused a bad prefix before.
+            topics: Topics::new(&platform.config.mqtt.prefix).unwrap_or_default(),
             untimed: mqtt::UntimedClock::default(),
             platform,
             alarms,

@@ -116,6 +116,15 @@ impl Devices {
         match kind {
             TopicKind::Telemetry => self.take_telemetry(&device, message).await,
             TopicKind::Status => self.take_status(&device, message).await,
+            TopicKind::Ack => {
+                self.0.presence.seen(&device, message.received_at);
+                // A bad answer is counted, and will never be better.
+                self.read_ack(&device, &message.payload, message.received_at).await.map(drop)
+            }
+            TopicKind::Reported => {
+                self.0.presence.seen(&device, message.received_at);
+                self.take_reported(&device, &message.payload, message.received_at).await.map(drop)
+            }
             // Of later domains; the device is alive, that much is known.
             _ => {
                 self.0.presence.seen(&device, message.received_at);

@@ -22,6 +22,7 @@ impl UserDependents for Devices {
             let mut gone = Vec::new();
             for (id, name) in store::owner::list(tx, organization, user).await? {
                 store::device::mark_deleted(tx, organization, id, platform.clock.now()).await?;
+                self.forget_desired(tx, organization, id).await?;
                 let entry = Entry::success("device.deleted").target("device", id).details(json!({ "name": name }));
                 gone.push((id, platform.audit.append(tx, actor, entry).await?));
             }

@@ -14,6 +14,7 @@ use portico_platform::{Platform, Result};
 use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use crate::store::command;
 use crate::store::presence::{self as store, Row};
 use crate::store::problem::{self, Tally};
 use crate::{Known, channel};
@@ -48,6 +49,8 @@ struct Inner {
     /// Devices written as online by this server and not seen to go offline since. Only a hint what to write at once.
     online: Mutex<std::collections::HashSet<DeviceId>>,
     urgent: Notify,
+    /// A device came back: commands may wait for it.
+    returned: Arc<Notify>,
     /// One write at a time, so that an older one never overtakes a newer.
     flushing: tokio::sync::Mutex<()>,
 }
@@ -73,6 +76,7 @@ impl Presence {
             keys: Mutex::default(),
             online: Mutex::default(),
             urgent: Notify::new(),
+            returned: Arc::default(),
             flushing: tokio::sync::Mutex::default(),
         }))
     }
@@ -159,6 +163,11 @@ impl Presence {
         lock(&self.0.keys).insert(key, at);
     }
 
+    /// Woken when a device has come back.
+    pub fn returned(&self) -> Arc<Notify> {
+        Arc::clone(&self.0.returned)
+    }
+
     /// Forgets the hint that the device is online.
     pub fn went_offline(&self, device: DeviceId) {
         lock(&self.0.online).remove(&device);
@@ -184,6 +193,9 @@ impl Presence {
             Ok(changes) => {
                 for (row, before) in &changes {
                     self.announce(row, before);
+                }
+                if changes.iter().any(|(after, before)| after.came_back(before)) {
+                    self.0.returned.notify_one();
                 }
                 for waiting in pending.into_values().flat_map(|pending| pending.waiting) {
                     let _ = waiting.send(());
@@ -214,6 +226,12 @@ impl Presence {
                 }
             }
             store::update(&mut tx, &rows).await?;
+            for (after, before) in &rows {
+                if after.came_back(before) {
+                    let now = self.0.platform.clock.now();
+                    command::wake(&mut tx, after.organization_id, after.id, now).await?;
+                }
+            }
             changes.extend(rows);
         }
         tx.commit().await?;
@@ -376,6 +394,10 @@ impl Row {
             self.deadline_at = None;
         }
         true
+    }
+
+    fn came_back(&self, before: &Self) -> bool {
+        self.connection == Connection::Online.as_str() && before.connection != self.connection
     }
 
     fn differs(&self, before: &Self) -> bool {

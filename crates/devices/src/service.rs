@@ -313,6 +313,7 @@ impl Devices {
         let mut tx = platform.db.begin().await?;
         let device = self.find_changeable(&mut tx, actor, id).await?;
         store::mark_deleted(&mut tx, actor.organization, id, platform.clock.now()).await?;
+        self.forget_desired(&mut tx, actor.organization, id).await?;
         let entry = Entry::success("device.deleted").target("device", id);
         let record = platform.audit.append(&mut tx, actor, entry.details(json!({"name": device.name}))).await?;
         tx.commit().await?;

@@ -1,4 +1,4 @@
-//! The live topics of this domain: `devices`, `device:ID`, `telemetry:ID`, `groups`.
+//! The live topics of this domain: `devices`, `device:ID`, `telemetry:ID`, `groups`, `commands:ID`, `shadow:ID`.
 
 use portico_model::DeviceId;
 use portico_model::identity::Permission;
@@ -14,6 +14,9 @@ const SNAPSHOT_DEVICES: i64 = 200;
 /// Groups in the snapshot; more are read over REST.
 const SNAPSHOT_GROUPS: i64 = 200;
 
+/// Commands in the snapshot of a device's.
+const SNAPSHOT_COMMANDS: i64 = 20;
+
 pub struct DeviceTopics(pub Devices);
 
 enum Topic {
@@ -21,6 +24,8 @@ enum Topic {
     Device(DeviceId),
     Telemetry(DeviceId),
     Groups,
+    Commands(DeviceId),
+    Shadow(DeviceId),
 }
 
 fn parse(topic: &str) -> Option<Topic> {
@@ -34,8 +39,16 @@ fn parse(topic: &str) -> Option<Topic> {
     match kind {
         "device" => id.parse().ok().map(Topic::Device),
         "telemetry" => id.parse().ok().map(Topic::Telemetry),
+        "commands" => id.parse().ok().map(Topic::Commands),
+        "shadow" => id.parse().ok().map(Topic::Shadow),
         _ => None,
     }
+}
+
+/// The part before the colon, if it is one of ours.
+fn parse_kind(topic: &str) -> Option<&str> {
+    let (kind, _) = topic.split_once(':')?;
+    ["device", "telemetry", "commands", "shadow"].contains(&kind).then_some(kind)
 }
 
 fn unknown() -> Error {
@@ -44,7 +57,7 @@ fn unknown() -> Error {
 
 impl TopicSource for DeviceTopics {
     fn owns(&self, topic: &str) -> bool {
-        matches!(topic, "devices" | "groups") || topic.starts_with("device:") || topic.starts_with("telemetry:")
+        matches!(topic, "devices" | "groups") || parse_kind(topic).is_some()
     }
 
     fn resolve<'a>(&'a self, actor: &'a Actor, topic: &'a str) -> BoxFuture<'a, Result<Channel>> {
@@ -69,6 +82,14 @@ impl TopicSource for DeviceTopics {
                     self.0.get(actor, id).await?;
                     Ok(channel::telemetry(organization, id))
                 }
+                Topic::Commands(id) => {
+                    self.0.get(actor, id).await?;
+                    Ok(channel::commands(organization, id))
+                }
+                Topic::Shadow(id) => {
+                    self.0.get(actor, id).await?;
+                    Ok(channel::shadow(organization, id))
+                }
             }
         })
     }
@@ -88,6 +109,11 @@ impl TopicSource for DeviceTopics {
                 }
                 Topic::Device(id) => Ok(json!({"device": self.0.get(actor, id).await?})),
                 Topic::Telemetry(id) => Ok(json!({"latest": self.0.latest(actor, id).await?})),
+                Topic::Shadow(id) => Ok(json!({"shadow": self.0.shadow(actor, id).await?})),
+                Topic::Commands(id) => {
+                    let page = self.0.commands(actor, id, None, None, Some(SNAPSHOT_COMMANDS)).await?;
+                    Ok(json!({"commands": page.items, "next": page.next}))
+                }
             }
         })
     }

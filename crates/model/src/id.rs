@@ -137,6 +137,8 @@ ids! {
     SavedViewId,
     /// A command to a device.
     CommandId,
+    /// A key whose signature makes a firmware image good.
+    PublisherKeyId,
     /// A firmware image.
     FirmwareId,
     /// The distribution of a firmware image to devices.

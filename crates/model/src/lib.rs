@@ -5,7 +5,9 @@
 
 pub mod alarms;
 pub mod audit;
+pub mod commands;
 pub mod devices;
+pub mod firmware;
 pub mod groups;
 pub mod id;
 pub mod identity;
@@ -14,13 +16,14 @@ pub mod lockout;
 pub mod notifications;
 pub mod page;
 pub mod problem;
+pub mod shadow;
 pub mod telemetry;
 pub mod time;
 
 pub use id::{
     AlarmId, AlarmRuleId, ApiKeyId, AuditId, CommandId, DeliveryId, DeviceId, FirmwareId, GroupId, GroupMemberId,
-    InvitationId, OrganizationId, OutboxId, PasskeyId, ProblemId, PushSubscriptionId, RolloutId, SavedViewId,
-    ServiceKeyId, SessionId, UserId, WebhookId,
+    InvitationId, OrganizationId, OutboxId, PasskeyId, ProblemId, PublisherKeyId, PushSubscriptionId, RolloutId,
+    SavedViewId, ServiceKeyId, SessionId, UserId, WebhookId,
 };
 pub use page::Page;
 pub use problem::{ErrorKind, FieldError, Problem};

@@ -85,4 +85,21 @@ pub enum Event {
     GroupDeleted {
         id: GroupId,
     },
+    /// A command was made, or came further.
+    CommandChanged {
+        command: crate::commands::Command,
+    },
+    /// What is wanted of a device, or what it reports, has changed.
+    ShadowChanged {
+        shadow: crate::shadow::Shadow,
+    },
+    /// A roll-out began, or came further.
+    RolloutChanged {
+        rollout: crate::firmware::Rollout,
+    },
+    /// A device of a roll-out came further.
+    DeviceUpdateChanged {
+        rollout_id: crate::RolloutId,
+        update: crate::firmware::DeviceUpdate,
+    },
 }

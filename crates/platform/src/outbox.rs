@@ -21,6 +21,8 @@ pub struct MqttMessage {
     /// 0, 1 or 2.
     pub qos: u8,
     pub retain: bool,
+    /// Not published from then on: a command that comes late is worse than none.
+    pub expires_at: Option<Timestamp>,
 }
 
 /// Gives a message to the broker; done when the broker has it.
@@ -41,6 +43,7 @@ struct Row {
     payload: Vec<u8>,
     qos: i32,
     retain: bool,
+    expires_at: Option<Timestamp>,
 }
 
 impl Outbox {
@@ -55,10 +58,10 @@ impl Outbox {
     /// When the database does not take it.
     pub async fn enqueue(&self, tx: &mut Tx, message: &MqttMessage) -> Result<()> {
         on_db!(tx, conn => sqlx::query(
-            "insert into outbox (id, topic, payload, qos, retain, created_at) values ($1, $2, $3, $4, $5, $6)",
+            "insert into outbox (id, topic, payload, qos, retain, created_at, expires_at) values ($1, $2, $3, $4, $5, $6, $7)",
         )
         .bind(OutboxId::generate()).bind(&message.topic).bind(&message.payload)
-        .bind(i32::from(message.qos)).bind(message.retain).bind(self.clock.now())
+        .bind(i32::from(message.qos)).bind(message.retain).bind(self.clock.now()).bind(message.expires_at)
         .execute(conn).await.map(drop))?;
         Ok(())
     }
@@ -96,7 +99,7 @@ impl Outbox {
     async fn publish_batch(&self, db: &Db, publisher: &dyn Publisher, lease: &Lease) -> Result<usize> {
         let mut tx = db.read().await?;
         let rows: Vec<Row> = on_db!(&mut tx, conn => sqlx::query_as(
-            "select id, topic, payload, qos, retain from outbox order by id limit 100",
+            "select id, topic, payload, qos, retain, expires_at from outbox order by id limit 100",
         ).fetch_all(conn).await)?;
         drop(tx);
         if rows.is_empty() || !lease.take(db, self.clock.now()).await? {
@@ -109,8 +112,13 @@ impl Outbox {
                 payload: row.payload,
                 qos: u8::try_from(row.qos).unwrap_or(1).min(2),
                 retain: row.retain,
+                expires_at: row.expires_at,
             };
-            publisher.publish(message).await?;
+            if message.expires_at.is_none_or(|expires_at| self.clock.now() < expires_at) {
+                publisher.publish(message).await?;
+            } else {
+                metrics::counter!("portico_outbox_expired_total").increment(1);
+            }
             let mut tx = db.begin().await?;
             on_db!(&mut tx, conn => sqlx::query("delete from outbox where id = $1").bind(row.id).execute(conn).await.map(drop))?;
             tx.commit().await?;

@@ -76,6 +76,7 @@ async fn every_route_is_in_the_matrix_and_keeps_to_it() {
                 .replace("{device_id}", &device)
                 .replace("{user_id}", &ursula.id.to_string())
                 .replace("/chart", "/chart?key=t")
+                .replace("{command_id}", NOBODY)
                 .replace("{id}", if path.contains("/users/") { NOBODY } else { &device });
             let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
             // Where an empty body would be refused before anyone asks who sends it.
@@ -90,6 +91,8 @@ async fn every_route_is_in_the_matrix_and_keeps_to_it() {
                 }),
                 "/api/v1/users/{id}" => serde_json::json!({ "email": "other@example.com" }),
                 "/api/v1/admin/devices/{id}/status" => serde_json::json!({ "status": "inactive" }),
+                "/api/v1/devices/{id}/commands" => serde_json::json!({ "name": "reboot" }),
+                "/api/v1/devices/{id}/shadow" => serde_json::json!({ "desired": {} }),
                 _ => serde_json::json!({}),
             };
             let send = async |credentials: &[(&str, String)]| {
@@ -179,7 +182,14 @@ async fn topics_of_others_cannot_be_followed() {
         server.portico.identity.create_user(&Actor::system(organization), user).await.unwrap();
         let token = server.sign_in("ursula").await;
         let mut screen = server.live(&token).await;
-        for topic in [format!("device:{device}"), format!("telemetry:{device}"), "audit".into(), "nonsense".into()] {
+        for topic in [
+            format!("device:{device}"),
+            format!("telemetry:{device}"),
+            format!("commands:{device}"),
+            format!("shadow:{device}"),
+            "audit".into(),
+            "nonsense".into(),
+        ] {
             let answer = screen.subscribe(&topic).await;
             assert_eq!(answer["op"], "error", "{topic}: {answer}");
         }

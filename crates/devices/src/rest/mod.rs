@@ -3,11 +3,13 @@
 
 mod admin;
 mod caller;
+mod commands;
 mod device;
 mod groups;
 mod of_user;
 mod own;
 mod register;
+mod shadow;
 mod telemetry;
 mod values;
 
@@ -34,6 +36,12 @@ pub fn router(devices: Devices) -> OpenApiRouter {
         .routes(routes!(device::problems))
         .routes(routes!(device::status))
         .routes(routes!(device::of_user))
+        .routes(routes!(commands::list, commands::send))
+        .routes(routes!(commands::get, commands::cancel))
+        .routes(routes!(commands::own))
+        .routes(routes!(commands::acknowledge))
+        .routes(routes!(shadow::get, shadow::patch, shadow::put))
+        .routes(routes!(shadow::own, shadow::report))
         .routes(routes!(own::status))
         .routes(routes!(own::heartbeat))
         .routes(routes!(own::config, own::set_config))

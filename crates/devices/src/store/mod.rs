@@ -1,5 +1,6 @@
 //! All SQL of this domain, by table.
 
+pub mod command;
 pub mod device;
 pub mod group;
 pub mod key;
@@ -11,4 +12,5 @@ pub mod read;
 pub mod retention;
 pub mod rollup;
 pub mod series;
+pub mod shadow;
 pub mod sweep;

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod bench;
+mod commands;
 mod groups;
 mod ingest;
 mod jobs;
@@ -14,6 +15,7 @@ mod queries;
 mod registry;
 mod rest;
 mod rollups;
+mod shadow;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};

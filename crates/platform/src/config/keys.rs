@@ -94,6 +94,7 @@ pub const KEYS: &[Key] = &[
     key("devices.minute_retention_days", "Days that one-minute rollups are kept."),
     key("devices.hour_retention_days", "Days that one-hour rollups are kept."),
     key("devices.problem_retention_days", "Days that samples of bad payloads are kept."),
+    key("devices.command_retention_days", "Days that finished commands are kept."),
     key("devices.payload_limit_bytes", "Largest telemetry payload, bytes."),
     key("devices.ingest_queue_messages", "Messages waiting to be stored; when full, devices wait."),
     key("devices.batch_points", "Most measurements stored in one transaction."),

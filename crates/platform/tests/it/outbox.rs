@@ -28,7 +28,7 @@ impl Publisher for Broker {
 }
 
 fn message(topic: &str) -> MqttMessage {
-    MqttMessage { topic: topic.to_owned(), payload: b"{}".to_vec(), qos: 1, retain: false }
+    MqttMessage { topic: topic.to_owned(), payload: b"{}".to_vec(), qos: 1, retain: false, expires_at: None }
 }
 
 #[tokio::test]
@@ -59,6 +59,33 @@ async fn message_of_a_rolled_back_transaction_never_leaves_and_the_rest_leaves_i
         };
         tokio::join!(work, watch);
         assert_eq!(*broker.got.lock().unwrap(), ["first", "second", "third"]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn message_whose_time_is_over_is_never_published() {
+    each_database(|test| async move {
+        let platform = &test.platform;
+        let broker = Broker::default();
+        broker.away.store(true, Ordering::SeqCst);
+        let cancel = platform.tasks.token();
+        let mut tx = platform.db.begin().await.unwrap();
+        for (topic, expires_at) in [("late", START.plus_secs(60)), ("in time", START.plus_secs(600))] {
+            let message = MqttMessage { expires_at: Some(expires_at), ..message(topic) };
+            platform.outbox.enqueue(&mut tx, &message).await.unwrap();
+        }
+        tx.commit().await.unwrap();
+        test.clock.advance_ms(60_000);
+        broker.away.store(false, Ordering::SeqCst);
+        let work = platform.outbox.run(&platform.db, &broker, &cancel);
+        let watch = async {
+            eventually("the outbox is empty", || async { platform.outbox.backlog(&platform.db).await.unwrap().0 == 0 })
+                .await;
+            cancel.cancel();
+        };
+        tokio::join!(work, watch);
+        assert_eq!(*broker.got.lock().unwrap(), ["in time"]);
     })
     .await;
 }

@@ -276,7 +276,7 @@ impl Shared {
 impl Publisher for MqttClient {
     fn publish(&self, message: MqttMessage) -> BoxFuture<'_, Result<()>> {
         Box::pin(async move {
-            let MqttMessage { topic, payload, qos, retain } = message;
+            let MqttMessage { topic, payload, qos, retain, .. } = message;
             Self::publish(self, &topic, payload.into(), qos, retain).await
         })
     }

@@ -1,0 +1,347 @@
+//! Commands: issued by people (and roll-outs), sent when the device is there, sent again until it answers, finished by
+//! its own word or by their expiry.
+
+use std::sync::Arc;
+
+use portico_model::audit::AuditRecord;
+use portico_model::commands::{Ack, AckResult, Command, CommandState, NewCommand, parse_ack};
+use portico_model::devices::{Connection, Device, DeviceStatus};
+use portico_model::live::Event;
+use portico_model::telemetry::PayloadProblem;
+use portico_model::{CommandId, DeviceId, OrganizationId, Page, Timestamp};
+use portico_platform::audit::Entry;
+use portico_platform::hub::{Delivery, Publication};
+use portico_platform::mqtt::TopicKind;
+use portico_platform::outbox::MqttMessage;
+use portico_platform::{Actor, Error, Principal, Result, Tx};
+use serde_json::{Map, Value, json};
+
+use crate::store::command::{self as store, Due};
+use crate::{Devices, Known, channel};
+
+/// Commands of one device that may wait at a time.
+const MAX_OPEN: i64 = 100;
+
+/// Most commands on a page.
+pub const MAX_PAGE: i64 = 200;
+
+/// Commands that one round of the job takes; the next round follows at once.
+const ROUND: i64 = 200;
+
+/// Until the second attempt, milliseconds; doubled each time. A message can be lost between broker and device: with
+/// QoS 0 no broker keeps it for later, when it would be late.
+const FIRST_REPEAT_MS: i64 = 5_000;
+const LONGEST_REPEAT_MS: i64 = 60_000;
+
+/// A command that came further, to be told after the commit.
+pub(crate) struct Step {
+    pub command: Command,
+    pub record: Option<AuditRecord>,
+}
+
+fn not_found() -> Error {
+    Error::not_found("command_not_found", "Command not found")
+}
+
+impl Devices {
+    /// Has a device do something. It is sent at once when the device is there, or when it returns before the expiry.
+    /// Needs to be the device's owner or `ManageAllDevices`.
+    ///
+    /// # Errors
+    /// Not found, forbidden, invalid fields; conflict when the device is not in use or has too many commands waiting.
+    pub async fn send_command(&self, actor: &Actor, device: DeviceId, new: NewCommand) -> Result<Command> {
+        let new = new.checked().map_err(Error::fields)?;
+        let mut tx = self.0.platform.db.begin().await?;
+        let device = self.find_changeable(&mut tx, actor, device).await?;
+        let step = self.issue_command(&mut tx, actor, &device, new).await?;
+        tx.commit().await?;
+        Ok(self.announce_command(actor.organization, step))
+    }
+
+    /// As [`Devices::send_command`], in the caller's transaction and for a device that he may command.
+    pub(crate) async fn issue_command(
+        &self,
+        tx: &mut Tx,
+        actor: &Actor,
+        device: &Device,
+        (name, args, expires_in_s): (String, Value, i64),
+    ) -> Result<Step> {
+        if device.status != DeviceStatus::Active {
+            return Err(Error::conflict("device_not_active", "Only an active device takes commands."));
+        }
+        let organization = actor.organization;
+        let connection = store::lock_connection(tx, organization, device.id).await?.ok_or_else(not_found)?;
+        let counter = store::next_counter(tx, organization, device.id).await?;
+        if store::count_open(tx, organization, device.id).await? >= MAX_OPEN {
+            let message = format!("{MAX_OPEN} commands of this device wait already.");
+            return Err(Error::conflict("too_many_commands", message));
+        }
+        let now = self.now();
+        let mut command = Command {
+            id: CommandId::generate(),
+            device_id: device.id,
+            name,
+            args,
+            state: CommandState::Queued,
+            counter,
+            issued_by: actor.label(),
+            issued_at: now,
+            expires_at: now.plus_secs(expires_in_s),
+            sent_at: None,
+            delivered_at: None,
+            finished_at: None,
+            attempts: 0,
+            error: String::new(),
+            response: Value::Object(Map::new()),
+        };
+        let mut next_attempt_at = None;
+        if connection == Connection::Online {
+            next_attempt_at = Some(self.hand_over(tx, &mut command).await?);
+        }
+        store::insert(tx, organization, &command, next_attempt_at).await?;
+        let entry = Entry::success("command.issued").target("command", command.id);
+        let details = json!({"device": device.id, "name": command.name, "counter": counter});
+        let record = self.0.platform.audit.append(tx, actor, entry.details(details)).await?;
+        Ok(Step { command, record: Some(record) })
+    }
+
+    /// Puts the command into the outbox; when it is to be sent again, should the device not answer.
+    async fn hand_over(&self, tx: &mut Tx, command: &mut Command) -> Result<Timestamp> {
+        let now = self.now();
+        let doublings = u32::try_from(command.attempts.min(8)).unwrap_or_default();
+        let pause_ms = (FIRST_REPEAT_MS << doublings).min(LONGEST_REPEAT_MS);
+        let again_at = now.plus_millis(pause_ms);
+        command.state = CommandState::Sent;
+        command.sent_at = Some(now);
+        command.attempts += 1;
+        let message = MqttMessage {
+            topic: self.0.topics.device(command.device_id, TopicKind::Command),
+            payload: command.message().to_string().into_bytes(),
+            qos: 0,
+            retain: false,
+            // While the broker is away one copy waits, not one of each attempt.
+            expires_at: Some(command.expires_at.min(again_at)),
+        };
+        self.0.platform.outbox.enqueue(tx, &message).await?;
+        Ok(again_at)
+    }
+
+    /// Tells of a step that is committed.
+    pub(crate) fn announce_command(&self, organization: OrganizationId, step: Step) -> Command {
+        let Step { command, record } = step;
+        self.0.platform.outbox.wake();
+        self.0.platform.hub.publish(Publication {
+            channels: vec![channel::commands(organization, command.device_id)],
+            event: Event::CommandChanged { command: command.clone() },
+            delivery: Delivery::Every,
+        });
+        if let Some(record) = record {
+            self.announce_audit(organization, record);
+        }
+        command
+    }
+
+    /// A device's commands, the newest first. Needs to see the device.
+    ///
+    /// # Errors
+    /// Not found, or a cursor that is none of ours.
+    pub async fn commands(
+        &self,
+        actor: &Actor,
+        device: DeviceId,
+        state: Option<CommandState>,
+        cursor: Option<&str>,
+        limit: Option<i64>,
+    ) -> Result<Page<Command>> {
+        let limit = limit.unwrap_or(50).clamp(1, MAX_PAGE);
+        let before = cursor
+            .map(|cursor| cursor.parse().map_err(|_| Error::invalid("bad_cursor", "The cursor is none of this list.")))
+            .transpose()?;
+        let mut tx = self.0.platform.db.read().await?;
+        self.find_visible(&mut tx, actor, device).await?;
+        let mut items = store::list(&mut tx, actor.organization, device, state, before, limit + 1).await?;
+        let more = items.len() > usize::try_from(limit).unwrap_or(usize::MAX);
+        if more {
+            items.pop();
+        }
+        let next = items.last().filter(|_| more).map(|command| command.id.to_string());
+        Ok(Page { items, next })
+    }
+
+    /// One command of a device. Needs to see the device.
+    ///
+    /// # Errors
+    /// Not found.
+    pub async fn command(&self, actor: &Actor, device: DeviceId, id: CommandId) -> Result<Command> {
+        let mut tx = self.0.platform.db.read().await?;
+        self.find_visible(&mut tx, actor, device).await?;
+        store::find(&mut tx, actor.organization, device, id).await?.ok_or_else(not_found)
+    }
+
+    /// Withdraws a command that still waits for its device. Needs to be the device's owner or `ManageAllDevices`.
+    ///
+    /// # Errors
+    /// Not found, forbidden; conflict once it was sent: the device may be doing it.
+    pub async fn cancel_command(&self, actor: &Actor, device: DeviceId, id: CommandId) -> Result<Command> {
+        let mut tx = self.0.platform.db.begin().await?;
+        self.find_changeable(&mut tx, actor, device).await?;
+        let mut command = store::lock(&mut tx, actor.organization, device, id).await?.ok_or_else(not_found)?;
+        if command.state != CommandState::Queued {
+            let message =
+                format!("The command is {}: only one that still waits can be withdrawn.", command.state.as_str());
+            return Err(Error::conflict("command_not_queued", message));
+        }
+        let entry = Entry::success("command.cancelled");
+        let record = self.finish(&mut tx, actor, &mut command, CommandState::Cancelled, entry).await?;
+        tx.commit().await?;
+        Ok(self.announce_command(actor.organization, Step { command, record: Some(record) }))
+    }
+
+    async fn finish(
+        &self,
+        tx: &mut Tx,
+        actor: &Actor,
+        command: &mut Command,
+        state: CommandState,
+        entry: Entry,
+    ) -> Result<AuditRecord> {
+        command.state = state;
+        command.finished_at = Some(self.now());
+        store::update(tx, actor.organization, command, None).await?;
+        let details = json!({"device": command.device_id, "name": command.name});
+        let entry = entry.target("command", command.id).details(details);
+        self.0.platform.audit.append(tx, actor, entry).await
+    }
+
+    /// Takes a device's answer; done after the commit. One that comes twice, too late, or for a command that is not
+    /// the device's, changes nothing.
+    pub(crate) async fn take_ack(&self, device: &Arc<Known>, ack: Ack) -> Result<()> {
+        let actor = Actor { principal: Principal::Device { id: device.id }, ..Actor::system(device.organization) };
+        let now = self.now();
+        // One that changes nothing costs a read.
+        let mut tx = self.0.platform.db.read().await?;
+        let found = store::find(&mut tx, device.organization, device.id, ack.command).await?;
+        drop(tx);
+        if found.is_none_or(|command| command.expires_at <= now || command.state.after(ack.result).is_none()) {
+            metrics::counter!("portico_command_acks_ignored_total").increment(1);
+            return Ok(());
+        }
+        let mut tx = self.0.platform.db.begin().await?;
+        let found = store::lock(&mut tx, device.organization, device.id, ack.command).await?;
+        let next = found.as_ref().filter(|command| command.expires_at > now);
+        let next = next.and_then(|command| command.state.after(ack.result));
+        let (Some(mut command), Some(state)) = (found, next) else {
+            metrics::counter!("portico_command_acks_ignored_total").increment(1);
+            return Ok(());
+        };
+        let record = if state.is_final() {
+            command.error = ack.error;
+            command.response = ack.response;
+            let entry = match ack.result {
+                AckResult::Failed => Entry::failed("command.failed"),
+                AckResult::Received | AckResult::Ok => Entry::success("command.acknowledged"),
+            };
+            Some(self.finish(&mut tx, &actor, &mut command, state, entry).await?)
+        } else {
+            command.state = state;
+            command.delivered_at = Some(now);
+            store::update(&mut tx, device.organization, &command, None).await?;
+            None
+        };
+        tx.commit().await?;
+        self.announce_command(device.organization, Step { command, record });
+        Ok(())
+    }
+
+    /// An answer that came over MQTT or HTTP.
+    ///
+    /// # Errors
+    /// What is wrong with it, in the inner result; when the database does not take it, in the outer.
+    pub(crate) async fn read_ack(
+        &self,
+        device: &Arc<Known>,
+        payload: &[u8],
+        at: Timestamp,
+    ) -> Result<Result<(), PayloadProblem>> {
+        match parse_ack(payload) {
+            Ok(ack) => self.take_ack(device, ack).await.map(Ok),
+            Err(problem) => {
+                self.0.presence.problem(device, at, problem.code, &problem.message, payload);
+                Ok(Err(problem))
+            }
+        }
+    }
+
+    /// What a device that asks over HTTP has still to do, the oldest first; they count as sent.
+    pub(crate) async fn commands_for_device(&self, device: &Arc<Known>) -> Result<Vec<Command>> {
+        let organization = device.organization;
+        let mut tx = self.0.platform.db.begin().await?;
+        let mut steps = Vec::new();
+        for mut command in store::list_to_send(&mut tx, organization, device.id, self.now(), MAX_OPEN).await? {
+            command.state = CommandState::Sent;
+            command.sent_at = Some(self.now());
+            command.attempts += 1;
+            let again_at = self.now().plus_millis(LONGEST_REPEAT_MS);
+            store::update(&mut tx, organization, &command, Some(again_at)).await?;
+            steps.push(Step { command, record: None });
+        }
+        tx.commit().await?;
+        Ok(steps.into_iter().map(|step| self.announce_command(organization, step)).collect())
+    }
+
+    /// Sends what is due and expires what is overdue. Several servers may do so at once.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn dispatch_commands(&self) -> Result<()> {
+        loop {
+            let now = self.now();
+            let mut tx = self.0.platform.db.read().await?;
+            let expired = store::to_expire(&mut tx, now, ROUND).await?;
+            let due = store::to_send(&mut tx, now, ROUND).await?;
+            drop(tx);
+            for command in &expired {
+                self.expire_command(*command).await?;
+            }
+            for command in &due {
+                self.send_due(*command).await?;
+            }
+            if expired.len().max(due.len()) < usize::try_from(ROUND).unwrap_or(usize::MAX) {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn expire_command(&self, due: Due) -> Result<()> {
+        let actor = Actor::system(due.organization_id);
+        let mut tx = self.0.platform.db.begin().await?;
+        let found = store::lock(&mut tx, due.organization_id, due.device_id, due.id).await?;
+        let Some(mut command) = found.filter(|command| !command.state.is_final()) else { return Ok(()) };
+        let entry = Entry::failed("command.expired");
+        let record = self.finish(&mut tx, &actor, &mut command, CommandState::Expired, entry).await?;
+        tx.commit().await?;
+        self.announce_command(due.organization_id, Step { command, record: Some(record) });
+        Ok(())
+    }
+
+    async fn send_due(&self, due: Due) -> Result<()> {
+        let mut tx = self.0.platform.db.begin().await?;
+        // The device's row first, as who issues a command does: its return and this cannot miss each other.
+        let connection = store::lock_connection(&mut tx, due.organization_id, due.device_id).await?;
+        if !store::claim(&mut tx, due, self.now()).await? {
+            return Ok(());
+        }
+        let found = store::find(&mut tx, due.organization_id, due.device_id, due.id).await?;
+        let is_there = connection == Some(Connection::Online);
+        let waits = |command: &Command| matches!(command.state, CommandState::Queued | CommandState::Sent);
+        let Some(mut command) = found.filter(|command| is_there && waits(command)) else {
+            // Out of the queue until the device returns.
+            return tx.commit().await;
+        };
+        let again_at = self.hand_over(&mut tx, &mut command).await?;
+        store::update(&mut tx, due.organization_id, &command, Some(again_at)).await?;
+        tx.commit().await?;
+        self.announce_command(due.organization_id, Step { command, record: None });
+        Ok(())
+    }
+}
