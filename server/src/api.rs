@@ -1,5 +1,8 @@
 //! The REST API of all domains and its description.
 
+mod describe;
+mod examples;
+
 use axum::Router;
 use axum::extract::{FromRequestParts, Request};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
@@ -8,6 +11,7 @@ use portico_identity::MaybeAuth;
 use portico_platform::http::{Health, Metrics, Probe, idempotency};
 use portico_platform::mqtt::MqttClient;
 use portico_platform::{Clock, Platform};
+use serde_json::Value;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder};
 use utoipa_axum::router::OpenApiRouter;
@@ -23,7 +27,7 @@ pub fn router(platform: &Platform, domains: &Domains, mqtt: &MqttClient) -> Rout
         .merge(api)
         .merge(health(platform, mqtt))
         .route("/metrics", axum::routing::get(Metrics::serve))
-        .merge(SwaggerUi::new("/docs").url("/api/v1/openapi.json", complete(described)))
+        .merge(SwaggerUi::new("/docs").external_url_unchecked("/api/v1/openapi.json", complete(described)))
 }
 
 /// Who repeats a request with an `Idempotency-Key` is known by his account: his token may have been renewed since.
@@ -39,9 +43,9 @@ async fn name_caller(request: Request, next: Next) -> Response {
     next.run(Request::from_parts(parts, body)).await
 }
 
-/// The OpenAPI document.
+/// The OpenAPI document, as served and published.
 #[must_use]
-pub fn document(domains: Domains) -> OpenApi {
+pub fn document(domains: Domains) -> Value {
     complete(joined(domains).1)
 }
 
@@ -54,7 +58,7 @@ fn joined(domains: Domains) -> (Router, OpenApi) {
         .split_for_parts()
 }
 
-fn complete(mut document: OpenApi) -> OpenApi {
+fn complete(mut document: OpenApi) -> Value {
     let described = OpenApiBuilder::new()
         .info(
             InfoBuilder::new()
@@ -73,6 +77,8 @@ fn complete(mut document: OpenApi) -> OpenApi {
     scheme("api_key", SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new("X-API-Key"))));
     // Unless a route says otherwise.
     document.security = Some(vec![SecurityRequirement::new("bearer", Vec::<String>::new())]);
+    let mut document = serde_json::to_value(document).unwrap_or_default();
+    describe::complete(&mut document);
     document
 }
 

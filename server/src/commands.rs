@@ -107,7 +107,7 @@ pub fn random_password() -> String {
 async fn print_openapi() -> Result<()> {
     let dir = std::env::temp_dir().join(format!("portico-openapi-{}", std::process::id()));
     let platform = open(Config { data_dir: dir.clone(), ..Config::default() }).await?;
-    println!("{}", crate::api::document(crate::Domains::new(&platform)).to_pretty_json()?);
+    println!("{}", serde_json::to_string_pretty(&crate::api::document(crate::Domains::new(&platform)))?);
     platform.db.close().await;
     std::fs::remove_dir_all(&dir).context("removing the temporary database")
 }

@@ -5,6 +5,8 @@ use std::fmt;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use portico_model::{ErrorKind, FieldError, Problem};
+use serde::Serialize;
+use serde_json::{Map, Value};
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -17,6 +19,7 @@ pub struct Error {
     code: &'static str,
     message: String,
     fields: Vec<FieldError>,
+    members: Option<Box<Map<String, Value>>>,
     source: Option<Source>,
     status: Option<StatusCode>,
     retry_after_s: Option<u64>,
@@ -38,6 +41,7 @@ impl Error {
             code,
             message: message.into(),
             fields: Vec::new(),
+            members: None,
             source: None,
             status: None,
             retry_after_s: None,
@@ -88,6 +92,13 @@ impl Error {
     #[must_use]
     pub const fn with_status(mut self, status: StatusCode) -> Self {
         self.status = Some(status);
+        self
+    }
+
+    /// Another member of the answer (RFC 9457, extension members), such as what a client of a former system reads there.
+    #[must_use]
+    pub fn with_member(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.members.get_or_insert_default().insert(name.to_owned(), value.into());
         self
     }
 
@@ -194,6 +205,15 @@ impl From<sqlx::Error> for Error {
     }
 }
 
+/// A problem with its extension members.
+#[derive(Serialize)]
+struct Answer {
+    #[serde(flatten)]
+    problem: Problem,
+    #[serde(flatten)]
+    members: Map<String, Value>,
+}
+
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let status = self.status();
@@ -202,7 +222,8 @@ impl IntoResponse for Error {
             tracing::error!(code = self.code, source, "{}", self.message);
         }
         let problem = self.problem(crate::http::current_request_id());
-        let mut response = (status, axum::Json(problem)).into_response();
+        let answer = Answer { problem, members: self.members.map(|members| *members).unwrap_or_default() };
+        let mut response = (status, axum::Json(answer)).into_response();
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         let retry_after = self.retry_after_s.or_else(|| (status == StatusCode::SERVICE_UNAVAILABLE).then_some(2));
         if let Some(seconds) = retry_after {

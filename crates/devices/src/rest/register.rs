@@ -135,11 +135,7 @@ async fn answer(devices: &Devices, actor: &Actor, registered: DeviceWithKey) -> 
 async fn rotated(devices: &Devices, actor: &Actor, name: &str, clash: Error) -> Result<Response> {
     let Some(id) = devices.find_own_by_name(actor, name).await? else { return Err(clash) };
     let rotated = devices.rotate_key(actor, id).await?;
-    let body = json!({
-        "error": clash.message(),
-        "message": "The device of this name has been given a new key.",
-        "code": clash.code(),
-        "device": {"id": id, "api_key": rotated.api_key},
-    });
-    Ok((StatusCode::CONFLICT, Json(body)).into_response())
+    Err(clash
+        .with_member("message", "The device of this name has been given a new key.")
+        .with_member("device", json!({"id": id, "api_key": rotated.api_key})))
 }

@@ -75,7 +75,7 @@ fn refusal(problem: PayloadProblem, body: &Bytes) -> Error {
 }
 
 /// Whether telemetry can be stored and read
-#[utoipa::path(get, path = "/api/v1/telemetry/status", tag = "telemetry", responses((status = 200, body = serde_json::Value)))]
+#[utoipa::path(get, path = "/api/v1/telemetry/status", tag = "telemetry", security((), ("bearer" = [])), responses((status = 200, body = serde_json::Value)))]
 pub async fn service_status(State(devices): State<Devices>, MaybeAuth(actor): MaybeAuth) -> Result<Json<Value>> {
     let available = devices.database_answers().await;
     let mut answer = json!({

@@ -2,7 +2,7 @@
 
 use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use portico_identity::Auth;
 use portico_model::telemetry::{Aggregation, ChartSeries, Sample, parse_duration_ms, parse_time};
@@ -119,11 +119,11 @@ pub async fn latest(State(devices): State<Devices>, reader: Reader, Path(id): Pa
     let (device, latest) = devices.latest_with_device(&reader.0, id).await?;
     if latest.is_empty() {
         let message = "No telemetry data found";
-        let answer = json!({
-            "device_id": device.id, "device_name": device.name, "message": message, "error": message,
-            "code": "no_telemetry", "postgres_available": true,
-        });
-        return Ok((StatusCode::NOT_FOUND, Json(answer)).into_response());
+        return Err(Error::not_found("no_telemetry", message)
+            .with_member("device_id", device.id.to_string())
+            .with_member("device_name", device.name)
+            .with_member("message", message)
+            .with_member("postgres_available", true));
     }
     let values: serde_json::Map<String, Value> =
         latest.iter().map(|latest| (latest.key.clone(), json!(latest.value))).collect();
@@ -179,12 +179,8 @@ pub async fn aggregated(
     let name = query.aggregation.as_deref().unwrap_or("mean");
     let Some(aggregation) = Aggregation::parse(name) else {
         let functions: Vec<&str> = Aggregation::ALL.iter().map(|function| function.as_str()).collect();
-        let message = "Invalid aggregation function";
-        let answer = json!({
-            "error": message, "detail": message, "code": "invalid_aggregation", "status": 400,
-            "valid_functions": functions,
-        });
-        return Ok((StatusCode::BAD_REQUEST, Json(answer)).into_response());
+        return Err(Error::invalid("invalid_aggregation", "Invalid aggregation function")
+            .with_member("valid_functions", functions));
     };
     let window = query.window.as_deref().unwrap_or("1h");
     let window_ms = parse_duration_ms(window)

@@ -104,7 +104,7 @@ pub async fn refresh(
 /// Sign out
 ///
 /// Ends the session of the access token. Without one there is nothing to end, and the answer is the same.
-#[utoipa::path(post, path = "/api/v1/auth/logout", tag = "auth", responses((status = 200, body = Done)))]
+#[utoipa::path(post, path = "/api/v1/auth/logout", tag = "auth", security((), ("bearer" = [])), responses((status = 200, body = Done)))]
 pub async fn logout(State(identity): State<Identity>, auth: Result<MaybeAuth>, headers: HeaderMap) -> Result<Response> {
     match auth {
         Ok(MaybeAuth(Some(actor))) => identity.sign_out(&actor).await?,
