@@ -4,7 +4,7 @@ set -euo pipefail
 . "$(dirname "$0")/env.sh"
 cd "$PORTICO_ROOT"
 
-shellcheck scripts/*.sh .ci/run
+shellcheck scripts/*.sh scripts/*/*.sh .ci/run
 cargo metadata --no-deps --format-version 1 | node scripts/check-deps.mjs
 (cd end2end && npm run --silent check)
 cargo fmt --all --check

@@ -11,7 +11,7 @@ packages=()
 for group in "$@"; do
     case $group in
     run) packages+=(gcc libc6-dev make ca-certificates) ;;
-    test) packages+=(chromium fonts-dejavu-core mosquitto mosquitto-clients postgresql postgresql-client shellcheck curl) ;;
+    test) packages+=(chromium fonts-dejavu-core mosquitto mosquitto-clients postgresql postgresql-client shellcheck curl python3-venv) ;;
     wasm) packages+=(rustc-web cargo-web rust-web-src lld-22) ;;
     *) die "unknown group '$group' (run, test, wasm)" ;;
     esac

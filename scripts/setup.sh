@@ -17,6 +17,7 @@ for group in "$@"; do
     test)
         scripts/setup-apt.sh test
         scripts/setup-npm.sh end2end
+        scripts/setup-schemathesis.sh
         for component in clippy rustfmt; do
             cargo "${component/rustfmt/fmt}" --version >/dev/null 2>&1 || rustup component add "$component"
         done

@@ -24,5 +24,6 @@ step "Checks" scripts/check.sh
 step "Web site" scripts/site.sh
 step "Rust tests" rust_tests
 export PORTICO_BIN=$CARGO_TARGET_DIR/debug/portico
+step "Contract fuzzer" scripts/schemathesis.sh
 step "Browser tests" scripts/e2e.sh
 say "everything passed in $((SECONDS / 60)) min $((SECONDS % 60)) s"
