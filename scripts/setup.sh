@@ -12,6 +12,7 @@ for group in "$@"; do
         command -v cargo >/dev/null || die "cargo is missing: install Rust with rustup first"
         scripts/setup-wasm.sh
         scripts/setup-wasm-bindgen.sh
+        scripts/setup-wasm-split.sh
         scripts/setup-npm.sh frontend
         ;;
     test)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the web site's files into $PORTICO_SITE (default: site/ in the target directory): the frontend as WASM, the style
-# sheets in one file, uPlot, and everything in public/, with content hashes in the names and .br and .gz beside each file.
+# Builds the web site's files into $PORTICO_SITE (default: site/ in the target directory): the frontend as WASM, split by
+# page (app/src/root.rs), the style sheets in one file, uPlot, and everything in public/, with content hashes in the names and .br and .gz beside each file.
 # What has not changed is not built again. PORTICO_SITE_PROFILE=dev leaves optimisation out, for quick trials.
 set -euo pipefail
 . "$(dirname "$0")/env.sh"
@@ -38,17 +38,19 @@ say "building the web site ($profile)"
 wasm_cargo build --package portico-frontend --target "$WASM_TARGET" --profile "$profile"
 
 # The same module gives the same output: only a changed one goes through the slow optimiser.
-module=$({ sha256sum <"$wasm" && pinned_version wasm-bindgen && sha256sum <frontend/package-lock.json && sha256sum <scripts/site.sh; } | sha256sum | cut -d' ' -f1)
+module=$({ sha256sum <"$wasm" && pinned_version wasm-bindgen && echo "$WASM_SPLIT_VERSION" && sha256sum <frontend/package-lock.json && sha256sum <scripts/site.sh; } | sha256sum | cut -d' ' -f1)
 if [ "$(cat "$work/.module" 2>/dev/null || true)" != "$module" ]; then
     rm -rf "$work/pkg" "$work/.module"
-    wasm-bindgen --target web --no-typescript --out-dir "$work/pkg" --out-name portico "$wasm"
+    # What only one page needs becomes a module of its own, loaded with that page.
+    wasm-split-cli "$wasm" "$work/pkg" --out-name portico >/dev/null
+    mv "$work/pkg/portico.wasm" "$work/main.wasm"
+    wasm-bindgen --target web --no-typescript --keep-lld-exports --no-demangle --out-dir "$work/pkg" --out-name portico "$work/main.wasm"
     if [ "$profile" = wasm-release ]; then
-        say "optimising $(wc -c <"$work/pkg/portico_bg.wasm") bytes of WASM"
+        say "optimising $(cat "$work"/pkg/*.wasm | wc -c) bytes of WASM"
         # The features are named because `strip` has dropped the section that tells them.
-        "$npm_dir/.bin/wasm-opt" -Oz --enable-bulk-memory --enable-bulk-memory-opt --enable-nontrapping-float-to-int \
-            --enable-sign-ext --enable-mutable-globals --enable-reference-types --enable-multivalue \
-            -o "$work/pkg/optimised.wasm" "$work/pkg/portico_bg.wasm"
-        mv "$work/pkg/optimised.wasm" "$work/pkg/portico_bg.wasm"
+        find "$work/pkg" -name '*.wasm' -print0 | xargs -0 -P 2 -I {} "$npm_dir/.bin/wasm-opt" -Oz --enable-bulk-memory \
+            --enable-bulk-memory-opt --enable-nontrapping-float-to-int --enable-sign-ext --enable-mutable-globals \
+            --enable-reference-types --enable-multivalue -o {} {}
     fi
     printf '%s\n' "$module" >"$work/.module"
 fi

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use leptos_meta::{Title, provide_meta_context};
 use leptos_router::components::{ParentRoute, Route, Router, Routes};
-use leptos_router::{SsrMode, path};
+use leptos_router::{Lazy, LazyRoute, SsrMode, path};
 
 use crate::audit::page::AuditPage;
 use crate::devices::detail::DevicePage;
@@ -16,6 +16,46 @@ use crate::identity::setup::SetupPage;
 use crate::identity::users::UsersPage;
 use crate::layout::Layout;
 use crate::overview::OverviewPage;
+
+/// Pages by the module they come in. The browser loads a module when one of its pages is first visited; the server names it
+/// in the document, so that it comes with the rest. A page's line: the name that its route has below, and the component.
+macro_rules! lazy_pages {
+    ($($module:ident { $($route:ident => $page:ident),+ $(,)? })+) => {$($(
+        mod $route {
+            use super::*;
+
+            pub struct Page;
+
+            impl LazyRoute for Page {
+                fn data() -> Self {
+                    Self
+                }
+
+                async fn view(_: Self) -> AnyView {
+                    $route().await
+                }
+
+                // Without it the page would not be there yet when the browser takes over what the server rendered.
+                async fn preload() {
+                    #[cfg(feature = "hydrate")]
+                    pastey::paste!([<__preload_ $route>]().await);
+                }
+            }
+
+            #[lazy($module)]
+            fn $route() -> AnyView {
+                view! { <$page /> }.into_any()
+            }
+        }
+    )+)+};
+}
+
+lazy_pages! {
+    entry { login => LoginPage, setup => SetupPage }
+    overview { overview => OverviewPage }
+    devices { devices => DevicesPage, device => DevicePage, register => RegisterPage }
+    administration { account => AccountPage, users => UsersPage, audit => AuditPage }
+}
 
 /// The app. Pages are rendered whole before they are sent (`SsrMode::Async`), so that they read without JavaScript
 /// and carry the right status code.
@@ -33,17 +73,17 @@ pub fn App() -> impl IntoView {
         } />
         <Router>
             <Routes fallback=NotFound>
-                <Route path=path!("/login") view=LoginPage ssr=SsrMode::Async />
-                <Route path=path!("/setup") view=SetupPage ssr=SsrMode::Async />
+                <Route path=path!("/login") view={Lazy::<login::Page>::new()} ssr=SsrMode::Async />
+                <Route path=path!("/setup") view={Lazy::<setup::Page>::new()} ssr=SsrMode::Async />
                 <Route path=path!("/offline") view=OfflinePage ssr=SsrMode::Async />
                 <ParentRoute path=path!("") view=Layout ssr=SsrMode::Async>
-                    <Route path=path!("") view=OverviewPage ssr=SsrMode::Async />
-                    <Route path=path!("/devices") view=DevicesPage ssr=SsrMode::Async />
-                    <Route path=path!("/devices/new") view=RegisterPage ssr=SsrMode::Async />
-                    <Route path=path!("/devices/:id") view=DevicePage ssr=SsrMode::Async />
-                    <Route path=path!("/users") view=UsersPage ssr=SsrMode::Async />
-                    <Route path=path!("/account") view=AccountPage ssr=SsrMode::Async />
-                    <Route path=path!("/audit") view=AuditPage ssr=SsrMode::Async />
+                    <Route path=path!("") view={Lazy::<overview::Page>::new()} ssr=SsrMode::Async />
+                    <Route path=path!("/devices") view={Lazy::<devices::Page>::new()} ssr=SsrMode::Async />
+                    <Route path=path!("/devices/new") view={Lazy::<register::Page>::new()} ssr=SsrMode::Async />
+                    <Route path=path!("/devices/:id") view={Lazy::<device::Page>::new()} ssr=SsrMode::Async />
+                    <Route path=path!("/users") view={Lazy::<users::Page>::new()} ssr=SsrMode::Async />
+                    <Route path=path!("/account") view={Lazy::<account::Page>::new()} ssr=SsrMode::Async />
+                    <Route path=path!("/audit") view={Lazy::<audit::Page>::new()} ssr=SsrMode::Async />
                 </ParentRoute>
             </Routes>
         </Router>

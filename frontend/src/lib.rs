@@ -8,5 +8,5 @@ use wasm_bindgen::prelude::wasm_bindgen;
 /// Called by the script that [`leptos::hydration::HydrationScripts`] writes into each page, once the module is loaded.
 #[wasm_bindgen]
 pub fn hydrate() {
-    leptos::mount::hydrate_body(portico_app::App);
+    leptos::mount::hydrate_lazy(portico_app::App);
 }
