@@ -13,7 +13,7 @@ export PATH=$PORTICO_TOOLS/bin:$HOME/.cargo/bin:$PATH
 
 WASM_TARGET=wasm32-unknown-unknown
 # Splits the browser's module; it goes with the wasm_split_helpers that leptos brings.
-WASM_SPLIT_VERSION=0.2.4
+export WASM_SPLIT_VERSION=0.2.4
 DEBIAN_WASM_LIB=/usr/lib/rustlib/$WASM_TARGET/lib
 
 say() { printf '==> %s\n' "$*" >&2; }
