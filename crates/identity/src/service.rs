@@ -2,6 +2,7 @@
 
 pub mod account;
 mod lockout;
+mod recipients;
 pub mod service_keys;
 pub mod sessions;
 pub mod setup;

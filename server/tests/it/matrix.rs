@@ -86,6 +86,9 @@ async fn every_route_is_in_the_matrix_and_keeps_to_it() {
                 }
                 "/api/v1/telemetry/{id}" => serde_json::json!({ "start_time": "-1h", "stop_time": "now" }),
                 "/api/v1/service-keys" => serde_json::json!({ "name": "new", "scopes": ["read_audit"] }),
+                "/api/v1/webhooks" | "/api/v1/webhooks/{id}" => {
+                    serde_json::json!({ "name": "new", "url": "https://example.org/hook" })
+                }
                 "/api/v1/users" => serde_json::json!({
                     "username": "new", "email": "new@example.com", "password": PASSWORD, "role": "admin"
                 }),

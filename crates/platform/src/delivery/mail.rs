@@ -79,7 +79,7 @@ fn judge(error: &lettre::transport::smtp::Error) -> Attempt {
         let text = format!("the mail server answered {code} {}", super::printable(&answer, 160));
         let text = text.trim_end().to_owned();
         let about_this_message = matches!(code.as_str(), "550" | "551" | "552" | "553" | "554" | "556");
-        return if about_this_message { Attempt::Refused(text) } else { Attempt::Failed(text) };
+        return if about_this_message { Attempt::Refused(text) } else { Attempt::failed(text) };
     }
     let text = if error.is_timeout() {
         "the mail server did not answer in time"
@@ -92,7 +92,7 @@ fn judge(error: &lettre::transport::smtp::Error) -> Attempt {
     } else {
         "the mail server cannot be reached"
     };
-    Attempt::Failed(text.to_owned())
+    Attempt::failed(text)
 }
 
 fn tls_parameters(host: &str, config: &MailConfig) -> Result<TlsParameters> {
@@ -120,4 +120,9 @@ pub(super) fn read_certificates(path: &Path) -> Result<Vec<Certificate>> {
 #[must_use]
 pub(super) fn is_mailbox(text: &str) -> bool {
     text.parse::<Mailbox>().is_ok()
+}
+
+/// The address alone of a sender.
+pub(super) fn address_of(mailbox: &str) -> String {
+    mailbox.parse::<Mailbox>().map_or_else(|_| mailbox.to_owned(), |mailbox| mailbox.email.to_string())
 }

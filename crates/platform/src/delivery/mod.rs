@@ -2,11 +2,14 @@
 //! after the commit, tried again with growing pauses, and kept as dead letters when nothing helps.
 
 pub mod config;
+mod guard;
 mod mail;
+mod push;
 mod store;
+mod webhook;
 mod worker;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use portico_model::notifications::{Delivery, DeliveryChannel};
 use portico_model::{DeliveryId, OrganizationId, UserId, WebhookId};
@@ -14,12 +17,16 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
+use crate::BoxFuture;
 use crate::clock::Clock;
 use crate::db::Tx;
 use crate::error::{Error, Result};
 use crate::secrets::Secrets;
 
+pub use guard::{check_url, is_public};
+pub use push::{PushKey, check_subscription};
 pub use store::DeliveryFilter;
+pub use webhook::signature;
 pub use worker::{pause_before_next, start, sweep};
 
 /// Messages may carry one-time links: in the database they are encrypted.
@@ -63,6 +70,9 @@ pub struct Webhook {
     pub webhook: WebhookId,
     pub url: String,
     pub secret: String,
+    /// The one before, while it is being replaced.
+    #[serde(default)]
+    pub previous_secret: Option<String>,
     pub event: String,
     /// JSON.
     pub body: String,
@@ -111,12 +121,16 @@ pub struct Deliveries {
     secrets: Secrets,
     clock: Clock,
     written: Arc<[Notify; DeliveryChannel::ALL.len()]>,
+    push_gone: Arc<OnceLock<PushGone>>,
 }
+
+/// Forgets a browser that takes no pushes any more.
+pub type PushGone = Box<dyn Fn(OrganizationId, &Push) -> BoxFuture<'static, Result<()>> + Send + Sync>;
 
 impl Deliveries {
     #[must_use]
     pub fn new(secrets: Secrets, clock: Clock) -> Self {
-        Self { secrets, clock, written: Arc::default() }
+        Self { secrets, clock, written: Arc::default(), push_gone: Arc::default() }
     }
 
     /// Puts a message into the caller's transaction.
@@ -145,6 +159,28 @@ impl Deliveries {
     pub fn wake(&self) {
         for written in self.written.iter() {
             written.notify_one();
+        }
+    }
+
+    /// The key that a browser binds its subscription to.
+    ///
+    /// # Errors
+    /// Never, in practice.
+    pub fn push_key(&self) -> Result<PushKey> {
+        PushKey::derive(&self.secrets)
+    }
+
+    /// Says who forgets browsers that have unsubscribed. Called once, when the server starts.
+    pub fn on_push_gone(&self, forget: PushGone) {
+        let _ = self.push_gone.set(forget);
+    }
+
+    async fn push_gone(&self, organization: OrganizationId, push: &Push) {
+        if let Some(forget) = self.push_gone.get()
+            && let Err(error) = forget(organization, push).await
+        {
+            // The next push to it is answered the same way.
+            tracing::warn!(%error, "a browser that has unsubscribed could not be forgotten");
         }
     }
 

@@ -45,6 +45,7 @@ pub async fn next_due(tx: &mut Tx, channel: DeliveryChannel) -> Result<Option<Ti
 #[derive(Debug, sqlx::FromRow)]
 pub struct Claimed {
     pub id: DeliveryId,
+    pub organization_id: OrganizationId,
     pub message: Vec<u8>,
     /// This one counted.
     pub attempts: i64,
@@ -63,7 +64,7 @@ pub async fn claim(
          where state = 'queued' and next_attempt_at <= $2 and id in (
            select id from delivery where kind = $1 and state = 'queued' and next_attempt_at <= $2
            order by next_attempt_at, id limit $4)
-         returning id, message, attempts",
+         returning id, organization_id, message, attempts",
     ).bind(channel.as_str()).bind(now).bind(until).bind(limit).fetch_all(conn).await)?)
 }
 
@@ -88,10 +89,15 @@ pub async fn set_dead(tx: &mut Tx, id: DeliveryId, error: &str, now: Timestamp) 
     Ok(())
 }
 
+pub async fn delete(tx: &mut Tx, id: DeliveryId) -> Result<()> {
+    on_db!(tx, conn => sqlx::query("delete from delivery where id = $1").bind(id).execute(conn).await.map(drop))?;
+    Ok(())
+}
+
 /// Makes an undelivered message wait again, as if new. False when there is none such.
 pub async fn requeue(tx: &mut Tx, organization: OrganizationId, id: DeliveryId, now: Timestamp) -> Result<bool> {
     let row: Option<(DeliveryId,)> = on_db!(tx, conn => sqlx::query_as(
-        "update delivery set state = 'queued', attempts = 0, next_attempt_at = $3, finished_at = null
+        "update delivery set state = 'queued', attempts = 0, next_attempt_at = $3, last_error = '', finished_at = null
          where organization_id = $1 and id = $2 and state = 'dead' returning id",
     ).bind(organization).bind(id).bind(now).fetch_optional(conn).await)?;
     Ok(row.is_some())

@@ -12,7 +12,8 @@ use rand::Rng;
 use tokio_util::sync::CancellationToken;
 
 use super::mail::Mailer;
-use super::{Message, PURPOSE, store};
+use super::push::PushKey;
+use super::{Message, PURPOSE, guard, push, store, webhook};
 use crate::error::{Error, Result};
 use crate::{Platform, jobs};
 
@@ -43,18 +44,33 @@ const KEEP_DEAD_MS: i64 = 30 * 86_400_000;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Attempt {
     Delivered,
-    /// Why; worth another attempt.
-    Failed(String),
+    /// Worth another attempt.
+    Failed {
+        why: String,
+        /// The other side asked for at least so much time.
+        not_before_s: Option<i64>,
+    },
     /// Why; it will never be taken.
     Refused(String),
+    /// The browser it is for no longer wants any.
+    Gone,
 }
 
 impl Attempt {
+    pub fn failed(why: impl Into<String>) -> Self {
+        Self::failed_until(why, None)
+    }
+
+    pub fn failed_until(why: impl Into<String>, not_before_s: Option<i64>) -> Self {
+        Self::Failed { why: why.into(), not_before_s }
+    }
+
     const fn outcome(&self) -> &'static str {
         match self {
             Self::Delivered => "delivered",
-            Self::Failed(_) => "failed",
+            Self::Failed { .. } => "failed",
             Self::Refused(_) => "refused",
+            Self::Gone => "gone",
         }
     }
 }
@@ -77,8 +93,14 @@ pub fn pause_before_next(attempts: i64, chance: f64) -> i64 {
 /// When the configured certificates cannot be read.
 pub fn start(platform: &Platform) -> Result<()> {
     describe_metrics();
-    let sender = Arc::new(Sender { mailer: Mailer::new(&platform.config.mail)? });
+    let sender = Arc::new(Sender {
+        mailer: Mailer::new(&platform.config.mail)?,
+        client: guard::client(&platform.config.webhooks)?,
+        push_key: platform.deliveries.push_key()?,
+    });
     spawn(platform, &sender, DeliveryChannel::Mail, "mail delivery");
+    spawn(platform, &sender, DeliveryChannel::Push, "push delivery");
+    spawn(platform, &sender, DeliveryChannel::Webhook, "webhook delivery");
     let swept = platform.clone();
     platform.tasks.spawn("delivery upkeep", move |cancel| {
         let platform = swept.clone();
@@ -104,6 +126,8 @@ fn spawn(platform: &Platform, sender: &Arc<Sender>, channel: DeliveryChannel, na
 /// What messages leave by.
 struct Sender {
     mailer: Option<Mailer>,
+    client: reqwest::Client,
+    push_key: PushKey,
 }
 
 #[derive(Clone)]
@@ -161,7 +185,13 @@ impl Worker {
     async fn deliver(&self, claimed: store::Claimed) {
         let (id, attempts) = (claimed.id, claimed.attempts);
         let attempt = match self.open(id, &claimed.message) {
-            Ok(message) => self.sender.send(&self.platform, id, &message).await,
+            Ok(message) => {
+                let attempt = self.sender.send(&self.platform, id, &message).await;
+                if let (Attempt::Gone, Message::Push(push)) = (&attempt, &message) {
+                    self.platform.deliveries.push_gone(claimed.organization_id, push).await;
+                }
+                attempt
+            }
             Err(error) => {
                 tracing::error!(delivery = %id, %error, "a message cannot be read");
                 Attempt::Refused("the message cannot be read: it was written with another instance key".to_owned())
@@ -185,12 +215,14 @@ impl Worker {
         let mut tx = self.platform.db.begin().await?;
         match attempt {
             Attempt::Delivered => store::set_delivered(&mut tx, id, now).await?,
-            Attempt::Failed(why) if attempts < MAX_ATTEMPTS => {
-                let pause = pause_before_next(attempts, rand::rng().random());
+            Attempt::Gone => store::delete(&mut tx, id).await?,
+            Attempt::Failed { why, not_before_s } if attempts < MAX_ATTEMPTS => {
+                let asked = not_before_s.unwrap_or(0).saturating_mul(1000).clamp(0, LONGEST_PAUSE_MS);
+                let pause = pause_before_next(attempts, rand::rng().random()).max(asked);
                 tracing::info!(delivery = %id, channel, attempts, why, pause_ms = pause, "not delivered; trying again");
                 store::set_failed(&mut tx, id, &why, now.plus_millis(pause)).await?;
             }
-            Attempt::Failed(why) | Attempt::Refused(why) => {
+            Attempt::Failed { why, .. } | Attempt::Refused(why) => {
                 tracing::warn!(delivery = %id, channel, attempts, why, "not delivered; kept as a dead letter");
                 store::set_dead(&mut tx, id, &why, now).await?;
             }
@@ -201,12 +233,14 @@ impl Worker {
 
 impl Sender {
     async fn send(&self, platform: &Platform, id: DeliveryId, message: &Message) -> Attempt {
+        let (config, now) = (&platform.config, platform.clock.now());
         match message {
             Message::Mail(mail) => match &self.mailer {
-                Some(mailer) => mailer.send(id, mail, platform.clock.now()).await,
+                Some(mailer) => mailer.send(id, mail, now).await,
                 None => Attempt::Refused("no mail server is configured (mail.host)".to_owned()),
             },
-            Message::Push(_) | Message::Webhook(_) => Attempt::Failed("not sent by this channel".to_owned()),
+            Message::Push(push) => push::send(&self.client, config, &self.push_key, id, push, now).await,
+            Message::Webhook(webhook) => webhook::send(&self.client, &config.webhooks, id, webhook, now).await,
         }
     }
 }

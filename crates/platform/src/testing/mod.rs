@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a test that cannot set up must fail
 
 mod mail;
+mod web;
 
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use crate::config::{Config, Synchronous};
 use crate::{Clock, Platform, on_db};
 
 pub use mail::{CaughtMail, MailCatcher};
+pub use web::{CaughtPush, CaughtWebhook, PushService, Subscription, WebhookReceiver};
 
 /// 2026-11-21 02:00 UTC: where every test begins.
 pub const START: Timestamp = Timestamp::from_millis(1_795_226_400_000);

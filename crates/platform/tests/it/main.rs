@@ -4,6 +4,7 @@
 mod audit;
 mod database;
 mod delivery;
+mod delivery_web;
 mod http;
 mod mqtt;
 mod outbox;

@@ -1,9 +1,15 @@
 //! What people are told, and by which channel.
 
+pub mod preference;
+pub mod webhook;
+
 use serde::{Deserialize, Serialize};
 
 use crate::alarms::Severity;
-use crate::{DeliveryId, Timestamp, UserId};
+use crate::{DeliveryId, PushSubscriptionId, Timestamp, UserId};
+
+pub use preference::{KINDS, Preference, Wish};
+pub use webhook::{Webhook, WebhookInput, WebhookWithSecret};
 
 /// Something that people, and systems behind webhooks, are told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +34,8 @@ pub enum Audience {
     Users(Vec<UserId>),
     /// Everyone in the organisation with the permission.
     Permitted(crate::identity::Permission),
+    /// These people, and everyone with the permission; each is told once.
+    Both(Vec<UserId>, crate::identity::Permission),
 }
 
 /// By which way a message leaves.
@@ -108,4 +116,46 @@ pub struct Delivery {
     pub created_at: Timestamp,
     /// When it was delivered or given up.
     pub finished_at: Option<Timestamp>,
+}
+
+/// A browser that a person gets pushes in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub struct PushSubscription {
+    pub id: PushSubscriptionId,
+    /// What browser it is, for its owner to tell it from others.
+    #[cfg_attr(feature = "server", schema(example = "Firefox on Linux"))]
+    pub name: String,
+    /// The host of its push service.
+    #[cfg_attr(feature = "server", schema(example = "updates.push.services.mozilla.com"))]
+    pub service: String,
+    pub created_at: Timestamp,
+}
+
+/// What a browser hands over when it is subscribed (`PushSubscription.toJSON()`), and a name for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub struct NewPushSubscription {
+    #[cfg_attr(feature = "server", schema(example = "https://updates.push.services.mozilla.com/wpush/v2/gAAAA"))]
+    pub endpoint: String,
+    pub keys: PushKeys,
+    /// Absent or empty: from the browser's own name.
+    #[serde(default)]
+    #[cfg_attr(feature = "server", schema(example = "Anna's phone"))]
+    pub name: String,
+}
+
+/// The keys that pushes to a browser are encrypted with (RFC 8291), base64url.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub struct PushKeys {
+    /// P-256 public key, uncompressed.
+    #[cfg_attr(
+        feature = "server",
+        schema(example = "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4")
+    )]
+    pub p256dh: String,
+    /// 16 bytes.
+    #[cfg_attr(feature = "server", schema(example = "BTBZMqHH6r4Tts7J_aSIgg"))]
+    pub auth: String,
 }
