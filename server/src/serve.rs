@@ -68,6 +68,7 @@ pub async fn start(config: Config, clock: Clock) -> portico_platform::Result<Por
         mqtt_host: host.to_owned(),
         mqtt_port: port.parse().unwrap_or(1883),
     };
+    domains.devices.set_broker_address(&endpoints.mqtt_host, endpoints.mqtt_port);
     let web = Web::new(domains.clone(), platform.config.clone(), endpoints);
     let mut router = Router::new()
         .merge(api::router(&platform, &domains, &broker.client))

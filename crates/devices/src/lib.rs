@@ -23,8 +23,9 @@ mod shadow;
 mod store;
 mod telemetry;
 mod topics;
+mod transfer;
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use portico_alarms::Alarms;
 use portico_model::DeviceId;
@@ -58,6 +59,8 @@ struct Inner {
     /// Where devices are written to.
     topics: Topics,
     untimed: mqtt::UntimedClock,
+    /// Host and port.
+    broker: OnceLock<(String, u16)>,
 }
 
 impl Devices {
@@ -72,6 +75,7 @@ impl Devices {
             // The server has refused a bad prefix before.
             topics: Topics::new(&platform.config.mqtt.prefix).unwrap_or_default(),
             untimed: mqtt::UntimedClock::default(),
+            broker: OnceLock::new(),
             platform,
             alarms,
         }))
@@ -97,6 +101,11 @@ impl Devices {
     /// What ends MQTT sessions. Without it they last until the client goes.
     pub fn set_session_ender(&self, ender: Arc<dyn SessionEnder>) {
         *self.0.sessions.write().unwrap_or_else(PoisonError::into_inner) = Some(ender);
+    }
+
+    /// Where devices reach the broker, as they are told it. The first word counts.
+    pub fn set_broker_address(&self, host: &str, port: u16) {
+        let _ = self.0.broker.set((host.to_owned(), port));
     }
 
     fn end_session(&self, device: DeviceId) {

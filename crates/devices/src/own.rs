@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use portico_model::devices::{Device, DeviceChange, DeviceStatus};
+use portico_model::telemetry::Sample;
 use portico_model::{DeviceId, Timestamp, UserId};
-use portico_platform::{Actor, Principal, Result};
+use portico_platform::mqtt::Topics;
+use portico_platform::{Actor, Error, Principal, Result};
 
 use crate::store::{device as store, read};
 use crate::{Devices, Known};
@@ -32,6 +34,32 @@ impl Devices {
     /// it is refused there.
     pub(crate) async fn update_own(&self, device: &Known, change: DeviceChange) -> Result<Device> {
         self.update_as(&Self::actor(device), device.id, change, true).await
+    }
+
+    /// As [`Devices::range`], of its own.
+    pub(crate) async fn range_own(
+        &self,
+        device: &Known,
+        from: Timestamp,
+        to: Timestamp,
+        keys: &[String],
+        limit: i64,
+    ) -> Result<Vec<Sample>> {
+        self.range(&Self::actor(device), device.id, from, to, keys, limit).await
+    }
+
+    /// Host and port of the broker, for devices.
+    pub(crate) fn broker_address(&self) -> (String, u16) {
+        let listening = || {
+            let address = self.0.platform.config.mqtt_addr;
+            (address.ip().to_string(), address.port())
+        };
+        self.0.broker.get().cloned().unwrap_or_else(listening)
+    }
+
+    /// The names of the devices' topics.
+    pub(crate) fn topics(&self) -> Result<Topics> {
+        Topics::new(&self.0.platform.config.mqtt.prefix).map_err(|error| Error::internal(error.to_string()))
     }
 
     /// Numbers and booleans stored so far, by the hour rollups.

@@ -63,7 +63,7 @@ fn not_found() -> Error {
     Error::not_found("device_not_found", "Device not found")
 }
 
-fn clash(what: &str) -> Error {
+pub(crate) fn clash(what: &str) -> Error {
     match what {
         "hardware_id" => {
             Error::conflict("hardware_id_taken", "Another device of the organisation has this hardware id")
@@ -360,6 +360,17 @@ impl Devices {
         Ok(counts)
     }
 
+    /// How many devices that the actor sees are in use and connected.
+    pub(crate) async fn count_active_online(&self, actor: &Actor) -> Result<i64> {
+        let owner = visible_owner(actor, None)?;
+        let mut tx = self.0.platform.db.read().await?;
+        let counts = store::counts(&mut tx, actor.organization, owner).await?;
+        let online = counts.iter().filter(|(status, connection, _)| {
+            status == DeviceStatus::Active.as_str() && connection == Connection::Online.as_str()
+        });
+        Ok(online.map(|(_, _, count)| count).sum())
+    }
+
     /// The device that a key belongs to, whatever its status; `None` for a wrong, expired or revoked key.
     ///
     /// # Errors
@@ -419,7 +430,7 @@ impl Devices {
         }
     }
 
-    fn announce_change(&self, organization: OrganizationId, device: &Device, record: AuditRecord) {
+    pub(crate) fn announce_change(&self, organization: OrganizationId, device: &Device, record: AuditRecord) {
         let event = Event::DeviceChanged { device: device.clone() };
         self.0.platform.hub.publish(channel::about(organization, device.owner_id, device.id, event));
         self.announce_audit(organization, record);

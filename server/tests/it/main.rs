@@ -5,6 +5,7 @@
 mod crash;
 mod external;
 mod harness;
+mod iotflow;
 mod matrix;
 mod outage;
 mod path;

@@ -96,6 +96,7 @@ async fn every_route_is_in_the_matrix_and_keeps_to_it() {
                 "/api/v1/admin/devices/{id}/status" => serde_json::json!({ "status": "inactive" }),
                 "/api/v1/devices/{id}/commands" => serde_json::json!({ "name": "reboot" }),
                 "/api/v1/devices/{id}/shadow" => serde_json::json!({ "desired": {} }),
+                "/api/v1/devices/{id}/owner" => serde_json::json!({ "user_id": ursula.id }),
                 _ => serde_json::json!({}),
             };
             let send = async |credentials: &[(&str, String)]| {

@@ -4,7 +4,7 @@ use axum::body::Bytes;
 use axum::extract::{FromRequestParts, State};
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
-use portico_identity::MaybeAuth;
+use portico_identity::{Auth, MaybeAuth};
 use portico_model::devices::{DeviceChange, DeviceStatus};
 use portico_model::identity::{Permission, Role};
 use portico_model::{DeviceId, Problem};
@@ -123,6 +123,7 @@ pub async fn delete(State(devices): State<Devices>, Admin(actor): Admin, Path(id
 ))]
 pub async fn stats(State(devices): State<Devices>, Admin(actor): Admin) -> Result<Json<Value>> {
     let counts = devices.counts(&actor).await?;
+    let online = devices.count_active_online(&actor).await?;
     Ok(Json(json!({
         "status": "success",
         "timestamp": devices.now(),
@@ -131,8 +132,8 @@ pub async fn stats(State(devices): State<Devices>, Admin(actor): Admin) -> Resul
             "active": counts.active,
             "inactive": counts.inactive,
             "maintenance": counts.maintenance,
-            "online": counts.online,
-            "offline": counts.total - counts.online,
+            "online": online,
+            "offline": counts.active - online,
         },
         "total_devices": counts.total,
     })))
@@ -150,6 +151,7 @@ pub struct StatusesQuery {
 /// The state of each device
 #[utoipa::path(get, path = "/api/v1/admin/devices/statuses", tag = "admin", params(StatusesQuery), responses(
     (status = 200, body = serde_json::Value),
+    (status = 400, body = Problem),
     (status = 401, body = Problem),
     (status = 403, body = Problem),
 ))]
@@ -158,10 +160,29 @@ pub async fn statuses(
     Admin(actor): Admin,
     Query(query): Query<StatusesQuery>,
 ) -> Result<Json<Value>> {
+    list_statuses(&devices, &actor, &query).await
+}
+
+/// The state of each device that the caller sees
+#[utoipa::path(get, path = "/api/v1/devices/statuses", tag = "devices", params(StatusesQuery), responses(
+    (status = 200, body = serde_json::Value),
+    (status = 400, body = Problem),
+    (status = 401, body = Problem),
+    (status = 403, body = Problem),
+))]
+pub async fn visible_statuses(
+    State(devices): State<Devices>,
+    Auth(actor): Auth,
+    Query(query): Query<StatusesQuery>,
+) -> Result<Json<Value>> {
+    list_statuses(&devices, &actor, &query).await
+}
+
+async fn list_statuses(devices: &Devices, actor: &Actor, query: &StatusesQuery) -> Result<Json<Value>> {
     let limit = query.limit.unwrap_or(100).clamp(1, 1_000);
     let offset = query.offset.unwrap_or(0).max(0);
-    let total = devices.counts(&actor).await?.total;
-    let found = devices.list_by_offset(&actor, None, None, limit, offset).await?;
+    let total = devices.counts(actor).await?.total;
+    let found = devices.list_by_offset(actor, None, None, limit, offset).await?;
     let rows: Vec<Value> = found
         .into_iter()
         .map(DeviceBody::from)

@@ -8,6 +8,8 @@ mod device;
 mod groups;
 mod of_user;
 mod own;
+mod own_telemetry;
+mod owner;
 mod register;
 mod shadow;
 mod telemetry;
@@ -46,6 +48,11 @@ pub fn router(devices: Devices) -> OpenApiRouter {
         .routes(routes!(own::heartbeat))
         .routes(routes!(own::config, own::set_config))
         .routes(routes!(own::credentials))
+        .routes(routes!(own_telemetry::submit, own_telemetry::range))
+        .routes(routes!(own_telemetry::submit_for_mqtt))
+        .routes(routes!(own_telemetry::mqtt_credentials))
+        .routes(routes!(owner::transfer))
+        .routes(routes!(admin::visible_statuses))
         .routes(routes!(telemetry::submit))
         .routes(routes!(of_user::telemetry))
         .routes(routes!(telemetry::service_status))

@@ -63,7 +63,7 @@ pub async fn submit(
     Ok((StatusCode::CREATED, Json(stored)))
 }
 
-fn refusal(problem: PayloadProblem, body: &Bytes) -> Error {
+pub(super) fn refusal(problem: PayloadProblem, body: &Bytes) -> Error {
     let nothing = matches!(body.trim_ascii(), b"" | b"{}" | b"[]" | b"null");
     match problem.code {
         "payload_too_large" => Error::too_large(problem.code, problem.message),

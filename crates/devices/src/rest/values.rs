@@ -98,7 +98,7 @@ pub async fn range(
     Ok(Json(answer).into_response())
 }
 
-fn sample_body(sample: &Sample) -> Value {
+pub(super) fn sample_body(sample: &Sample) -> Value {
     let mut body = json!({"timestamp": sample.ts, "measurements": sample.data});
     if let Some(metadata) = &sample.metadata {
         body["metadata"] = metadata.clone();

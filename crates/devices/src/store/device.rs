@@ -228,6 +228,33 @@ pub async fn find_owner(tx: &mut Tx, organization: OrganizationId, owner: UserId
     ).bind(organization).bind(owner).fetch_optional(conn).await)?)
 }
 
+/// The person of this user name, whatever the case.
+pub async fn find_owner_by_name(tx: &mut Tx, organization: OrganizationId, name: &str) -> Result<Option<UserId>> {
+    Ok(on_db!(tx, conn => sqlx::query_scalar(
+        "select id from user_account where organization_id = $1 and username_key = $2",
+    ).bind(organization).bind(name.to_lowercase()).fetch_optional(conn).await)?)
+}
+
+pub async fn owner_is_active(tx: &mut Tx, organization: OrganizationId, owner: UserId) -> Result<bool> {
+    let active: Option<bool> = on_db!(tx, conn => sqlx::query_scalar(
+        "select is_active from user_account where organization_id = $1 and id = $2",
+    ).bind(organization).bind(owner).fetch_optional(conn).await)?;
+    Ok(active.unwrap_or(false))
+}
+
+pub async fn set_owner(
+    tx: &mut Tx,
+    organization: OrganizationId,
+    id: DeviceId,
+    owner: UserId,
+    now: Timestamp,
+) -> Result<()> {
+    on_db!(tx, conn => sqlx::query(
+        "update device set owner_id = $3, updated_at = $4 where id = $1 and organization_id = $2 and deleted_at is null",
+    ).bind(id).bind(organization).bind(owner).bind(now).execute(conn).await.map(drop))?;
+    Ok(())
+}
+
 /// Another device of the same owner with this name, or of the organisation with this hardware id.
 pub async fn find_clash(tx: &mut Tx, organization: OrganizationId, device: &Device) -> Result<Option<&'static str>> {
     let name: Option<DeviceId> = on_db!(&mut *tx, conn => sqlx::query_scalar(

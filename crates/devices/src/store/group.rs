@@ -162,6 +162,21 @@ pub async fn remove_member(
     Ok(removed > 0)
 }
 
+/// Takes the device out of all groups of a person: these groups.
+pub async fn remove_from_groups_of(
+    tx: &mut Tx,
+    organization: OrganizationId,
+    device: DeviceId,
+    owner: UserId,
+) -> Result<Vec<GroupId>> {
+    let groups: Vec<GroupId> =
+        of_device(tx, organization, Some(owner), device).await?.into_iter().map(|group| group.id).collect();
+    for group in &groups {
+        remove_member(tx, organization, *group, device).await?;
+    }
+    Ok(groups)
+}
+
 /// All members, whoever owns them; with the lock that makes a limit hold among requests at the same time.
 pub async fn count_members_for_update(tx: &mut Tx, organization: OrganizationId, group: GroupId) -> Result<i64> {
     // On SQLite the transaction is the only writer.

@@ -397,3 +397,60 @@ async fn administration_is_for_the_admin_token_and_admins() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn devices_of_the_older_service_send_read_and_find_the_broker() {
+    each_api(|world, api| async move {
+        let device = api.user.register("meter").await;
+        let (id, own) = (device["id"].as_str().unwrap(), api.anonymous.key(&device));
+        let (status, stored) =
+            own.post("/api/v1/devices/telemetry", json!({"data": {"temperature": 23.5, "co2": 600}})).await;
+        assert_eq!((status, &stored["message"]), (201, &json!("Telemetry data received successfully")));
+        assert_eq!((&stored["device_id"], &stored["stored_in_iotdb"]), (&json!(id), &json!(true)));
+        assert_eq!(error(&own.post("/api/v1/devices/telemetry", json!({})).await), (400, "No data provided"));
+        world.test.clock.advance_ms(1_000);
+        let path = format!("/api/v1/mqtt/telemetry/{id}");
+        let (status, stored) = own.post(&path, json!({"data": {"temperature": 24}})).await;
+        assert_eq!((status, &stored["topic"]), (201, &json!(format!("devices/{id}/telemetry"))));
+        let other = api.other.register("other").await["id"].as_str().unwrap().to_owned();
+        let foreign = own.post(&format!("/api/v1/mqtt/telemetry/{other}"), json!({"data": {"t": 1}})).await;
+        assert_eq!(error(&foreign), (403, "Forbidden: device mismatch"));
+        let (_, body) = own.get("/api/v1/devices/telemetry?type=temperature").await;
+        assert_eq!(
+            (&body["status"], &body["count"], &body["limit"], &body["start_time"]),
+            (&json!("success"), &json!(2), &json!(100), &json!("-24h"))
+        );
+        assert_eq!(body["telemetry"][0]["measurements"], json!({"temperature": 24.0}));
+        assert_eq!(own.get("/api/v1/devices/telemetry?limit=1").await.1["count"], 1);
+        assert_eq!(own.get("/api/v1/devices/telemetry?start_time=-1x").await.0, 400);
+
+        world.devices.set_broker_address("broker.example.org", 8883);
+        let (_, body) = own.get("/api/v1/devices/mqtt-credentials").await;
+        let told = &body["credentials"];
+        assert_eq!((&told["mqtt_host"], &told["mqtt_port"]), (&json!("broker.example.org"), &json!(8883)));
+        assert_eq!((&told["client_id"], &told["anonymous_connection"]), (&json!(id), &json!(false)));
+        assert_eq!(told["topics"]["telemetry_publish"], json!(format!("devices/{id}/telemetry")));
+        assert!(!body.to_string().contains(device["api_key"].as_str().unwrap()));
+        assert_eq!(api.user.get("/api/v1/devices/mqtt-credentials").await.0, 401);
+
+        let (_, statuses) = api.user.get("/api/v1/devices/statuses").await;
+        assert_eq!((&statuses["meta"]["total"], &statuses["devices"][0]["id"]), (&json!(1), &json!(id)));
+        assert_eq!(api.anonymous.get("/api/v1/devices/statuses").await.0, 401);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_device_is_given_to_another_person() {
+    each_api(|_world, api| async move {
+        let path = format!("/api/v1/devices/{}/owner", api.other.register("meter").await["id"].as_str().unwrap());
+        let to_ann = json!({"user_id": api.user_id});
+        assert_eq!(error(&api.user.send("PUT", &path, Some(to_ann.clone())).await), (404, "Device not found"));
+        assert_eq!(api.other.send("PUT", &path, Some(json!({"user_id": "ann"}))).await.0, 400);
+        assert_eq!(api.other.send("PUT", &path, Some(json!({"user_id": "0".repeat(32)}))).await.0, 404);
+        let (status, device) = api.other.send("PUT", &path, Some(to_ann)).await;
+        assert_eq!((status, &device["owner_name"]), (200, &json!("ann")));
+        assert_eq!(api.user.get("/api/v1/devices").await.1["items"].as_array().unwrap().len(), 1);
+    })
+    .await;
+}
