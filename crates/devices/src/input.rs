@@ -74,7 +74,7 @@ impl Check {
 }
 
 /// Words that mean something else in the place of an id in a path.
-const RESERVED: [&str; 13] = [
+const RESERVED: [&str; 15] = [
     "register",
     "status",
     "statuses",
@@ -88,6 +88,8 @@ const RESERVED: [&str; 13] = [
     "counts",
     "telemetry",
     "mqtt-credentials",
+    "query",
+    "query.csv",
 ];
 
 /// The checked form of a new device.

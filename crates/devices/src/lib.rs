@@ -9,6 +9,7 @@
 mod channel;
 mod commands;
 mod directory;
+mod export;
 pub mod groups;
 mod ingest;
 mod input;
@@ -24,6 +25,7 @@ mod store;
 mod telemetry;
 mod topics;
 mod transfer;
+mod views;
 
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
@@ -37,7 +39,7 @@ pub use groups::{GroupQuery, MemberQuery};
 pub use ingest::Outcome;
 pub use service::{DeviceCounts, DeviceQuery};
 pub use store::device::Sort;
-pub use telemetry::{AggregatedBucket, RetentionRule, TelemetryKey};
+pub use telemetry::{AggregatedBucket, RetentionRule, TelemetryKey, TelemetryQuery};
 
 /// Ends the MQTT session of a device whose key or status has changed; the server gives it.
 pub trait SessionEnder: Send + Sync {

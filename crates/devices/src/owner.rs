@@ -1,4 +1,4 @@
-//! When a user is deleted, so are his devices and groups, in the same transaction.
+//! When a user is deleted, so are his devices, groups and views, in the same transaction.
 
 use portico_identity::{AfterCommit, UserDependents};
 use portico_model::UserId;
@@ -32,6 +32,7 @@ impl UserDependents for Devices {
                 let entry = Entry::success("group.deleted").target("group", id).details(json!({ "name": name }));
                 groups.push((id, platform.audit.append(tx, actor, entry).await?));
             }
+            store::view::delete_of_owner(tx, organization, user).await?;
             let devices = self.clone();
             let after: AfterCommit = Box::pin(async move {
                 for (id, record) in gone {

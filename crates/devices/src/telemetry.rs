@@ -1,6 +1,7 @@
 //! What was measured: latest values, ranges, windows, charts, CSV, deletion.
 
 mod delete;
+mod query;
 mod retention;
 mod windows;
 
@@ -18,6 +19,7 @@ use crate::Devices;
 use crate::store::read;
 use crate::store::series::{self, Kind, Series};
 
+pub use query::TelemetryQuery;
 pub use retention::RetentionRule;
 pub(crate) use retention::Rules;
 pub use windows::AggregatedBucket;
@@ -151,7 +153,8 @@ async fn latest(tx: &mut Tx, organization: OrganizationId, id: DeviceId) -> Resu
                 let key = entry.key().clone();
                 entry.insert(LatestValue { key, value, ts });
             }
-            Entry::Occupied(mut entry) if entry.get().ts < ts => {
+            // Of two kinds at one time the last in their order counts, as in ranges.
+            Entry::Occupied(mut entry) if entry.get().ts <= ts => {
                 entry.get_mut().value = value;
                 entry.get_mut().ts = ts;
             }
@@ -253,7 +256,7 @@ fn field(value: &Value) -> String {
 }
 
 /// RFC 4180. A text that a spreadsheet would take for a formula gets an apostrophe in front (OWASP, CSV injection).
-fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let escaped = text.replace('"', "\"\"");
     if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
         format!("\"'{escaped}\"")

@@ -7,6 +7,7 @@ pub mod alarms;
 pub mod audit;
 pub mod commands;
 pub mod devices;
+pub mod explore;
 pub mod firmware;
 pub mod groups;
 pub mod id;

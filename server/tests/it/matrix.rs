@@ -67,12 +67,18 @@ async fn every_route_is_in_the_matrix_and_keeps_to_it() {
         let body = serde_json::json!({ "name": "Someone else's" });
         let (_, made) = server.call(Method::POST, "/api/v1/groups", Some(&admin), Some(body)).await;
         let group = made["group"]["id"].as_str().unwrap().to_owned();
+        let view_body = serde_json::json!({ "name": "Someone else's", "definition": {
+            "series": [{ "device_id": device, "key": "t" }], "range": "24h", "aggregation": "mean", "window": "auto",
+        } });
+        let (_, made) = server.call(Method::POST, "/api/v1/views", Some(&admin), Some(view_body.clone())).await;
+        let view = made["id"].as_str().unwrap().to_owned();
 
         let mut faults = Vec::new();
         for (method, path) in routes {
             let who = table[&(method.clone(), path.clone())];
             let real = path
                 .replace("/groups/{id}", &format!("/groups/{group}"))
+                .replace("/views/{id}", &format!("/views/{view}"))
                 .replace("{device_id}", &device)
                 .replace("{user_id}", &ursula.id.to_string())
                 .replace("/chart", "/chart?key=t")
@@ -96,6 +102,7 @@ async fn every_route_is_in_the_matrix_and_keeps_to_it() {
                 "/api/v1/admin/devices/{id}/status" => serde_json::json!({ "status": "inactive" }),
                 "/api/v1/devices/{id}/commands" => serde_json::json!({ "name": "reboot" }),
                 "/api/v1/devices/{id}/shadow" => serde_json::json!({ "desired": {} }),
+                "/api/v1/views/{id}" => view_body.clone(),
                 "/api/v1/devices/{id}/owner" => serde_json::json!({ "user_id": ursula.id }),
                 _ => serde_json::json!({}),
             };

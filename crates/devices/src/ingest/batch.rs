@@ -103,7 +103,8 @@ async fn rows_of(tx: &mut Tx, index: &SeriesIndex, learned: &mut Learned, batch:
                 };
                 match value {
                     Value::Text(text) => rows.texts.push(TextPoint { series, ts, value: text.clone() }),
-                    Value::Number(value) => rows.points.push(Point { series, ts, value: *value }),
+                    // SQLite knows no negative zero: both databases store the plain one.
+                    Value::Number(value) => rows.points.push(Point { series, ts, value: *value + 0.0 }),
                     Value::Boolean(value) => rows.points.push(Point { series, ts, value: f64::from(u8::from(*value)) }),
                 }
             }

@@ -32,6 +32,25 @@ pub struct ListQuery {
     limit: Option<i64>,
 }
 
+impl ListQuery {
+    pub(super) fn read(self) -> Result<DeviceQuery> {
+        let sort = match self.sort.as_deref() {
+            None | Some("name") => Sort::Name,
+            Some("created") => Sort::Created,
+            Some(_) => return Err(Error::field("sort", "name or created")),
+        };
+        Ok(DeviceQuery {
+            search: self.search,
+            status: self.status,
+            connection: self.connection,
+            owner: self.owner.as_deref().map(parse_user).transpose()?,
+            sort,
+            cursor: self.cursor,
+            limit: self.limit,
+        })
+    }
+}
+
 /// Devices that the caller may see
 #[utoipa::path(get, path = "/api/v1/devices", tag = "devices", params(ListQuery), responses(
     (status = 200, body = Page<DeviceBody>),
@@ -43,21 +62,7 @@ pub async fn list(
     Auth(actor): Auth,
     Query(query): Query<ListQuery>,
 ) -> Result<Json<Page<DeviceBody>>> {
-    let sort = match query.sort.as_deref() {
-        None | Some("name") => Sort::Name,
-        Some("created") => Sort::Created,
-        Some(_) => return Err(Error::field("sort", "name or created")),
-    };
-    let query = DeviceQuery {
-        search: query.search,
-        status: query.status,
-        connection: query.connection,
-        owner: query.owner.as_deref().map(parse_user).transpose()?,
-        sort,
-        cursor: query.cursor,
-        limit: query.limit,
-    };
-    let page = devices.list(&actor, query).await?;
+    let page = devices.list(&actor, query.read()?).await?;
     Ok(Json(Page { items: page.items.into_iter().map(DeviceBody::from).collect(), next: page.next }))
 }
 

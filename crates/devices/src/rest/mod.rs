@@ -5,7 +5,9 @@ mod admin;
 mod caller;
 mod commands;
 mod device;
+mod explore;
 mod groups;
+mod list_csv;
 mod of_user;
 mod own;
 mod own_telemetry;
@@ -14,6 +16,7 @@ mod register;
 mod shadow;
 mod telemetry;
 mod values;
+mod views;
 
 use axum::body::Bytes;
 use axum::http::{HeaderMap, header};
@@ -33,6 +36,7 @@ pub fn router(devices: Devices) -> OpenApiRouter {
         .routes(routes!(register::register))
         .routes(routes!(device::list))
         .routes(routes!(device::counts))
+        .routes(routes!(list_csv::export))
         .routes(routes!(device::get, device::patch, device::put, device::delete))
         .routes(routes!(device::rotate_key, device::revoke_keys))
         .routes(routes!(device::problems))
@@ -73,6 +77,10 @@ pub fn router(devices: Devices) -> OpenApiRouter {
         .routes(routes!(groups::add_many))
         .routes(routes!(groups::add_by_path, groups::remove))
         .routes(routes!(groups::of_device))
+        .routes(routes!(explore::query))
+        .routes(routes!(explore::query_csv))
+        .routes(routes!(views::list, views::create))
+        .routes(routes!(views::get, views::update, views::delete))
         .with_state(devices)
 }
 

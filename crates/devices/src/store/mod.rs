@@ -14,3 +14,4 @@ pub mod rollup;
 pub mod series;
 pub mod shadow;
 pub mod sweep;
+pub mod view;

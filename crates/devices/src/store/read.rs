@@ -17,7 +17,7 @@ fn shown(kind: Kind, value: f64) -> Value {
 /// Key, kind, time, and the value as a number or as a text.
 type LatestRow = (String, String, Timestamp, Option<f64>, Option<String>);
 
-/// The newest value of each series of the device: (key, time, value), by key.
+/// The newest value of each series of the device: (key, time, value), by key and kind.
 pub async fn latest(
     tx: &mut Tx,
     organization: OrganizationId,
@@ -30,7 +30,8 @@ pub async fn latest(
          union all
          select s.key, s.kind, p.ts, cast(null as double precision) as number, p.value as text from series s
          join point_text p on p.series_id = s.id and p.ts = (select max(n.ts) from point_text n where n.series_id = s.id)
-         where s.organization_id = $1 and s.device_id = $2 and s.kind = 'text'",
+         where s.organization_id = $1 and s.device_id = $2 and s.kind = 'text'
+         order by key, kind",
     )
     .bind(organization)
     .bind(device)

@@ -17,7 +17,7 @@ use crate::store::series::{self, Kind, Series};
 pub const MAX_WINDOWS: i64 = 10_000;
 
 /// Percentiles need every single point: no more than this many.
-const MAX_PERCENTILE_POINTS: i64 = 200_000;
+pub(super) const MAX_PERCENTILE_POINTS: i64 = 200_000;
 
 /// Points a chart reads before it goes over to one-minute rollups.
 const MAX_CHART_POINTS: i64 = 100_000;
@@ -94,11 +94,8 @@ impl Devices {
         from: Timestamp,
         to: Timestamp,
     ) -> Result<(Device, Vec<AggregatedBucket>)> {
-        if window_ms < 1_000 || window_ms % 1_000 != 0 || (window_ms > MINUTE_MS && window_ms % MINUTE_MS != 0) {
-            return Err(Error::field("window", "whole seconds up to a minute, beyond that whole minutes"));
-        }
-        let from = Timestamp::from_millis(floor(from.millis(), window_ms));
-        let to = Timestamp::from_millis(floor(to.millis(), window_ms).saturating_add(window_ms - 1));
+        check_width(window_ms)?;
+        let (from, to) = whole_windows(from, to, window_ms);
         if to.millis_since(from) / window_ms > MAX_WINDOWS {
             return Err(Error::field(
                 "window",
@@ -108,16 +105,9 @@ impl Devices {
         let mut tx = self.0.platform.db.read().await?;
         let device = self.find_visible(&mut tx, actor, id).await?;
         let series = numeric_series(&mut tx, actor, id, key).await?;
-        let percentile = match aggregation {
-            Aggregation::P50 => Some(0.50),
-            Aggregation::P95 => Some(0.95),
-            _ => None,
-        };
-        if let Some(rank) = percentile {
-            return Ok((device, percentiles(&mut tx, &series, rank, window_ms, from, to).await?));
-        }
-        let windows = merged(&mut tx, &series, source_for(window_ms), from, to, window_ms).await?;
-        Ok((device, windows.into_iter().map(|window| of_window(&window, aggregation)).collect()))
+        let mut room = MAX_PERCENTILE_POINTS;
+        let windows = aggregate(&mut tx, &series, aggregation, window_ms, from, to, &mut room).await?;
+        Ok((device, windows))
     }
 
     /// A key over a range, in at most about `max_buckets` buckets; when there are no more points than that, each by
@@ -142,19 +132,7 @@ impl Devices {
         let mut tx = self.0.platform.db.read().await?;
         self.find_visible(&mut tx, actor, id).await?;
         let series = numeric_series(&mut tx, actor, id, key).await?;
-        let mut width_ms = width_for(span_ms, max_buckets);
-        if width_ms <= HOUR_MS {
-            let minute = Timestamp::from_millis(floor(from.millis(), MINUTE_MS));
-            let mut count = 0;
-            for series in &series {
-                count += read::count_by_minutes(&mut tx, series.id, minute, to).await?;
-            }
-            if count <= max_buckets {
-                width_ms = 1;
-            } else if width_ms < MINUTE_MS && count > MAX_CHART_POINTS {
-                width_ms = MINUTE_MS;
-            }
-        }
+        let width_ms = fitting_width(&mut tx, std::iter::once(series.as_slice()), from, to, max_buckets).await?;
         // Buckets of rollups begin before their points: the one that `from` is in belongs to the chart.
         let begin =
             Timestamp::from_millis(if width_ms < MINUTE_MS { from.millis() } else { floor(from.millis(), width_ms) });
@@ -162,6 +140,74 @@ impl Devices {
         let buckets = windows.iter().map(bucket_of).collect();
         Ok(ChartSeries { key: key.to_owned(), from, to, bucket_ms: width_ms, buckets })
     }
+}
+
+/// The width with which each of these keys has about so many windows in the range at most; 1 when none has more points than
+/// that, so that each can stand by itself.
+pub(super) async fn fitting_width<'s>(
+    tx: &mut Tx,
+    keys: impl Iterator<Item = &'s [Series]>,
+    from: Timestamp,
+    to: Timestamp,
+    max_windows: i64,
+) -> Result<i64> {
+    let width_ms = width_for(to.millis_since(from), max_windows);
+    if width_ms > HOUR_MS {
+        return Ok(width_ms);
+    }
+    let minute = Timestamp::from_millis(floor(from.millis(), MINUTE_MS));
+    let mut most = 0;
+    for series in keys {
+        let mut count = 0;
+        for series in series {
+            count += read::count_by_minutes(tx, series.id, minute, to).await?;
+        }
+        most = most.max(count);
+    }
+    Ok(if most <= max_windows {
+        1
+    } else if width_ms < MINUTE_MS && most > MAX_CHART_POINTS {
+        MINUTE_MS
+    } else {
+        width_ms
+    })
+}
+
+/// # Errors
+/// A width that is no whole number of seconds, or over a minute and no whole number of minutes.
+pub(super) fn check_width(window_ms: i64) -> Result<()> {
+    if window_ms < 1_000 || window_ms % 1_000 != 0 || (window_ms > MINUTE_MS && window_ms % MINUTE_MS != 0) {
+        return Err(Error::field("window", "whole seconds up to a minute, beyond that whole minutes"));
+    }
+    Ok(())
+}
+
+/// The range widened to whole windows; points that stand by themselves need none.
+pub(super) fn whole_windows(from: Timestamp, to: Timestamp, window_ms: i64) -> (Timestamp, Timestamp) {
+    let begin = floor(from.millis(), window_ms);
+    let end = floor(to.millis(), window_ms).saturating_add(window_ms - 1);
+    (Timestamp::from_millis(begin), Timestamp::from_millis(end))
+}
+
+/// The series of a key, put together in windows. `room`: how many points percentiles may still read.
+pub(super) async fn aggregate(
+    tx: &mut Tx,
+    series: &[Series],
+    aggregation: Aggregation,
+    window_ms: i64,
+    from: Timestamp,
+    to: Timestamp,
+    room: &mut i64,
+) -> Result<Vec<AggregatedBucket>> {
+    let rank = match aggregation {
+        Aggregation::P50 => 0.50,
+        Aggregation::P95 => 0.95,
+        _ => {
+            let windows = merged(tx, series, source_for(window_ms), from, to, window_ms).await?;
+            return Ok(windows.iter().map(|window| of_window(window, aggregation)).collect());
+        }
+    };
+    percentiles(tx, series, rank, window_ms, from, to, room).await
 }
 
 /// Where windows of this width come from.
@@ -248,13 +294,13 @@ async fn percentiles(
     window_ms: i64,
     from: Timestamp,
     to: Timestamp,
+    room: &mut i64,
 ) -> Result<Vec<AggregatedBucket>> {
     let mut windows: BTreeMap<i64, Vec<f64>> = BTreeMap::new();
-    let mut room = MAX_PERCENTILE_POINTS;
     for series in series {
-        let values = read::values(tx, series.id, from, to, room + 1).await?;
-        room -= i64::try_from(values.len()).unwrap_or(i64::MAX);
-        if room < 0 {
+        let values = read::values(tx, series.id, from, to, *room + 1).await?;
+        *room -= i64::try_from(values.len()).unwrap_or(i64::MAX);
+        if *room < 0 {
             let message =
                 format!("percentiles need every point, at most {MAX_PERCENTILE_POINTS}: choose a shorter range");
             return Err(Error::field("aggregation", message));

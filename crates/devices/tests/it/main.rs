@@ -3,6 +3,8 @@
 
 mod bench;
 mod commands;
+mod equal;
+mod explore;
 mod groups;
 mod ingest;
 mod jobs;
