@@ -1,14 +1,25 @@
 //! Alarms of every domain: raised, acknowledged, escalated, cleared. What raises them is for the domains to say; this
 //! keeps one alarm for one cause, however often it is reported, and sees that people are told.
+//!
+//! A domain reports in its own transaction ([`Alarms::raise`], [`Alarms::clear`]) and hands the [`Change`]s to
+//! [`Alarms::announce`] after the commit. People list, acknowledge and clear through REST ([`rest`]) and the pages.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+mod engine;
+mod jobs;
 pub mod rest;
+mod service;
+mod store;
+mod topics;
 
 use std::sync::Arc;
 
 use portico_notifications::Notifications;
 use portico_platform::Platform;
+
+pub use engine::{Change, Report, Subject};
+pub use service::{AlarmQuery, StateFilter};
 
 /// The domain's service, cheap to clone.
 #[derive(Clone)]
@@ -25,8 +36,9 @@ impl Alarms {
         Self(Arc::new(Inner { platform, notifications }))
     }
 
-    /// Begins the background work. Call once.
+    /// Begins the background work and offers the live topic. Call once.
     pub fn start(&self) {
-        let _ = (&self.0.platform, &self.0.notifications);
+        self.0.platform.hub.register(Arc::new(topics::AlarmTopic(self.clone())));
+        jobs::spawn(self);
     }
 }

@@ -10,7 +10,7 @@ use crate::{DeviceId, GroupId, Timestamp};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "op", rename_all = "snake_case")]
 pub enum ClientMessage {
-    /// Begin to follow these topics: `devices`, `device:ID`, `telemetry:ID`, `audit`.
+    /// Begin to follow these topics: `devices`, `device:ID`, `telemetry:ID`, `audit`, `alarms`.
     Subscribe {
         topics: Vec<String>,
     },
@@ -101,5 +101,9 @@ pub enum Event {
     DeviceUpdateChanged {
         rollout_id: crate::RolloutId,
         update: crate::firmware::DeviceUpdate,
+    },
+    /// Raised, or changed since: acknowledged, escalated, cleared.
+    AlarmChanged {
+        alarm: crate::alarms::Alarm,
     },
 }

@@ -100,6 +100,11 @@ pub const KEYS: &[Key] = &[
     key("devices.batch_points", "Most measurements stored in one transaction."),
     key("devices.batch_wait_ms", "How long a transaction waits for more measurements, milliseconds."),
     key(
+        "alarms.same_within_s",
+        "An alarm that comes back within so many seconds after it cleared is the same one, not a new one.",
+    ),
+    key("alarms.retention_days", "Days that cleared alarms are kept."),
+    key(
         "http.tls_cert",
         "File with the certificate chain (PEM); with `tls_key` the server speaks HTTPS. A renewed file is noticed.",
     ),

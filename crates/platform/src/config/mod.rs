@@ -42,6 +42,7 @@ pub struct Config {
     pub database: DatabaseConfig,
     pub identity: IdentityConfig,
     pub devices: DevicesConfig,
+    pub alarms: AlarmsConfig,
     pub http: HttpConfig,
     pub mqtt: MqttConfig,
     pub mail: MailConfig,
@@ -105,6 +106,13 @@ pub struct DevicesConfig {
     pub batch_wait_ms: u64,
 }
 
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AlarmsConfig {
+    pub same_within_s: i64,
+    pub retention_days: i64,
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -123,6 +131,7 @@ impl Default for Config {
             database: DatabaseConfig::default(),
             identity: IdentityConfig::default(),
             devices: DevicesConfig::default(),
+            alarms: AlarmsConfig::default(),
             http: HttpConfig::default(),
             mqtt: MqttConfig::default(),
             mail: MailConfig::default(),
@@ -170,6 +179,12 @@ impl Default for DevicesConfig {
             batch_points: 5_000,
             batch_wait_ms: 5,
         }
+    }
+}
+
+impl Default for AlarmsConfig {
+    fn default() -> Self {
+        Self { same_within_s: 300, retention_days: 400 }
     }
 }
 
