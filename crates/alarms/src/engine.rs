@@ -11,8 +11,8 @@ use portico_model::{AlarmId, AlarmRuleId, OrganizationId, Timestamp, UserId};
 use portico_platform::hub::{Channel, Delivery, Publication};
 use portico_platform::{Error, Result, Tx};
 
-use crate::store::{self, Row, Told};
 use crate::Alarms;
+use crate::store::{self, Row, Told};
 
 /// An alarm must have been over for so long before people are told: what flaps does not ring every time.
 pub(crate) const SETTLE_MS: i64 = 60_000;
@@ -82,9 +82,8 @@ impl Alarms {
         // Twice: another server may be the first to report the cause.
         for _ in 0..2 {
             let known = store::find_newest_of_cause(tx, organization, &report.cause).await?;
-            let recent = known.filter(|row| {
-                row.alarm.cleared_at.is_none_or(|cleared| now.millis_since(cleared) <= same_within_ms)
-            });
+            let recent = known
+                .filter(|row| row.alarm.cleared_at.is_none_or(|cleared| now.millis_since(cleared) <= same_within_ms));
             match recent {
                 Some(row) if row.alarm.state.is_open() => return Ok(None),
                 Some(row) => return self.raise_again(tx, row, report, now).await.map(Some),
@@ -218,14 +217,7 @@ impl Alarms {
     }
 
     /// Puts messages to those whom the alarm concerns into the transaction.
-    pub(crate) async fn tell(
-        &self,
-        tx: &mut Tx,
-        row: &Row,
-        kind: &str,
-        title: &str,
-        everyone: bool,
-    ) -> Result<()> {
+    pub(crate) async fn tell(&self, tx: &mut Tx, row: &Row, kind: &str, title: &str, everyone: bool) -> Result<()> {
         let alarm = &row.alarm;
         let notification = Notification {
             kind: kind.to_owned(),

@@ -1,6 +1,6 @@
 //! What people do with alarms. Who may not know of one gets "not found".
 
-use portico_model::alarms::{AlarmCounts, AlarmCourse, AlarmState, AlarmStepKind, Alarm, Severity};
+use portico_model::alarms::{Alarm, AlarmCounts, AlarmCourse, AlarmState, AlarmStepKind, Severity};
 use portico_model::audit::AuditRecord;
 use portico_model::identity::Permission;
 use portico_model::live::Event;

@@ -177,12 +177,7 @@ pub async fn lock(tx: &mut Tx, organization: OrganizationId, id: AlarmId) -> Res
     found.map(Row::try_from).transpose()
 }
 
-pub async fn list_open_of_subject(
-    tx: &mut Tx,
-    organization: OrganizationId,
-    kind: &str,
-    id: &str,
-) -> Result<Vec<Row>> {
+pub async fn list_open_of_subject(tx: &mut Tx, organization: OrganizationId, kind: &str, id: &str) -> Result<Vec<Row>> {
     rows(locked!(
         tx, conn,
         "where organization_id = $1 and subject_kind = $2 and subject_id = $3 and state <> 'cleared' order by id",

@@ -95,6 +95,7 @@ async fn every_route_is_in_the_matrix_and_keeps_to_it() {
                 "/api/v1/webhooks" | "/api/v1/webhooks/{id}" => {
                     serde_json::json!({ "name": "new", "url": "https://example.org/hook" })
                 }
+                "/api/v1/alarms/{id}/notes" => serde_json::json!({ "note": "seen" }),
                 "/api/v1/users" => serde_json::json!({
                     "username": "new", "email": "new@example.com", "password": PASSWORD, "role": "admin"
                 }),

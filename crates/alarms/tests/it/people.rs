@@ -67,8 +67,7 @@ async fn acknowledging_and_clearing_are_recorded_with_who_and_why() {
         assert_eq!(code(world.alarms.acknowledge(&safety, alarm.id, "").await), "alarm_cleared");
         assert_eq!(world.alarms.clear_by_hand(&world.manager, alarm.id, "").await.unwrap(), cleared);
         let course = world.alarms.get(&world.manager, alarm.id).await.unwrap().steps;
-        let course: Vec<_> =
-            course.iter().map(|step| (step.kind, step.actor.as_str(), step.note.as_str())).collect();
+        let course: Vec<_> = course.iter().map(|step| (step.kind, step.actor.as_str(), step.note.as_str())).collect();
         assert_eq!(
             course,
             [

@@ -24,12 +24,8 @@ struct Client {
 
 impl Client {
     async fn new(world: &World, name: &str, role: Role) -> Self {
-        let new = NewUser {
-            username: name.into(),
-            email: format!("{name}@example.com"),
-            password: PASSWORD.into(),
-            role,
-        };
+        let new =
+            NewUser { username: name.into(), email: format!("{name}@example.com"), password: PASSWORD.into(), role };
         world.identity.create_user(&Actor::system(world.organization), new).await.unwrap();
         let context = RequestContext {
             address: "192.0.2.1".into(),
@@ -75,7 +71,7 @@ async fn an_alarm_is_read_acknowledged_noted_and_cleared() {
             ("subject_kind", json!("device")),
             ("subject_name", json!("Freezer")),
             ("times", json!(1)),
-            ("raised_at", json!("2026-11-21T02:00:00.000Z")),
+            ("raised_at", json!("2026-11-21T02:00:00.000+00:00")),
             ("cleared_at", Value::Null),
         ] {
             assert_eq!(alarm[field], value, "{field}");
@@ -83,8 +79,7 @@ async fn an_alarm_is_read_acknowledged_noted_and_cleared() {
         let (status, counts) = client.send("GET", "/api/v1/alarms/counts", None).await;
         assert_eq!((status, counts), (200, json!({"critical": 0, "warning": 1, "info": 0, "unacknowledged": 1})));
         let path = |rest: &str| format!("/api/v1/alarms/{id}{rest}");
-        let (status, answer) =
-            client.send("POST", &path("/acknowledge"), Some(json!({"note": "going"}))).await;
+        let (status, answer) = client.send("POST", &path("/acknowledge"), Some(json!({"note": "going"}))).await;
         assert_eq!((status, &answer["state"]), (200, &json!("acknowledged")));
         let (status, answer) = client.send("POST", &path("/notes"), Some(json!({"note": "door was open"}))).await;
         assert_eq!((status, &answer["steps"][2]["note"]), (200, &json!("door was open")));

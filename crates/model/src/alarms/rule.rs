@@ -343,3 +343,49 @@ impl fmt::Display for Span {
         }
     }
 }
+
+/// A number as people read it: three digits after the point at most.
+struct Short(f64);
+
+impl fmt::Display for Short {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = format!("{:.3}", self.0);
+        let text = text.trim_end_matches('0').trim_end_matches('.');
+        f.write_str(if text == "-0" { "0" } else { text })
+    }
+}
+
+impl Condition {
+    /// What was seen, in a sentence: the text of an alarm, or the note with which it ends.
+    #[must_use]
+    pub fn sentence(&self, verdict: &Verdict) -> String {
+        match (self, verdict) {
+            (Self::Threshold { key, side, limit, .. }, Verdict::Raise { value: Some(value), .. }) => {
+                format!("{key} is {}, {} {}.", Short(*value), side.as_str(), Short(*limit))
+            }
+            (Self::Threshold { .. }, Verdict::Raise { value: None, .. }) => format!("It stayed: {self}."),
+            (Self::Rate { key, window_s, .. }, Verdict::Raise { value: Some(value), .. }) => {
+                let verb = if *value < 0.0 { "fell" } else { "rose" };
+                format!("{key} {verb} by {} within {}.", Short(value.abs()), Span(*window_s))
+            }
+            (Self::Absence { key: Some(key), after_s }, Verdict::Raise { .. }) => {
+                format!("No {key} came for {}.", Span(*after_s))
+            }
+            (Self::Absence { key: None, after_s }, Verdict::Raise { .. }) => {
+                format!("No data came for {}.", Span(*after_s))
+            }
+            (Self::Connection { after_s: 0 }, Verdict::Raise { .. }) => "The device is offline.".to_owned(),
+            (Self::Connection { after_s }, Verdict::Raise { .. }) => {
+                format!("The device has been offline for {}.", Span(*after_s))
+            }
+            (Self::Rate { .. }, Verdict::Raise { value: None, .. }) => format!("It changed too fast: {self}."),
+            (Self::Threshold { key, .. }, Verdict::Clear { value: Some(value) }) => {
+                format!("{key} is {} again.", Short(*value))
+            }
+            (Self::Rate { key, .. }, Verdict::Clear { .. }) => format!("{key} is steady again."),
+            (Self::Absence { .. }, Verdict::Clear { .. }) => "Data comes again.".to_owned(),
+            (Self::Connection { .. }, Verdict::Clear { .. }) => "The device is online again.".to_owned(),
+            (Self::Threshold { .. }, Verdict::Clear { value: None }) => "It is over.".to_owned(),
+        }
+    }
+}

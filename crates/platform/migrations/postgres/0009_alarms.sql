@@ -52,15 +52,15 @@ create table alarm_step (
     primary key (alarm_id, number)
 );
 
--- What raises alarms about devices. `condition` and `scope` are JSON; `scope_kind` and `scope_value` repeat the scope
--- for look-ups.
+-- What raises alarms about devices. `condition` is JSON. `scope_id` is a device or a group, `scope_type` a type of device.
 create table alarm_rule (
     id uuid primary key not null,
     organization_id uuid not null references organization (id),
     name text collate "C" not null,
     condition text not null,
     scope_kind text not null,
-    scope_value text not null,
+    scope_id uuid,
+    scope_type text,
     severity text not null,
     is_enabled boolean not null,
     tell text not null,
@@ -70,7 +70,7 @@ create table alarm_rule (
     updated_at bigint not null
 );
 create index alarm_rule_by_name on alarm_rule (organization_id, name, id);
-create index alarm_rule_by_scope on alarm_rule (organization_id, scope_kind, scope_value);
+create index alarm_rule_by_scope on alarm_rule (scope_id) where scope_id is not null;
 
 -- How far each rule is with each device. Without foreign keys: a rule that goes while measurements are being stored must
 -- not refuse them; what is left over is removed by a job.

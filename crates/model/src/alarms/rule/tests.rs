@@ -64,7 +64,11 @@ fn rates_look_back_over_their_window() {
     assert_eq!(fired(&rate(Trend::Rise, 5.0, 60), &slow, 80), [], "4 within 60 seconds");
     assert_eq!(fired(&rate(Trend::Rise, 5.0, 30), &fast, 200), [(20, Some(60))]);
     assert_eq!(fired(&rate(Trend::Fall, 5.0, 30), &fast, 200), []);
-    assert_eq!(fired(&rate(Trend::Either, 5.0, 30), &[(0, 16.0), (10, 10.0)], 100), [(10, Some(40))], "silence ends it");
+    assert_eq!(
+        fired(&rate(Trend::Either, 5.0, 30), &[(0, 16.0), (10, 10.0)], 100),
+        [(10, Some(40))],
+        "silence ends it"
+    );
 }
 
 #[test]
@@ -134,6 +138,20 @@ fn conditions_read_as_a_sentence() {
         (Condition::Connection { after_s: 0 }, "offline"),
     ] {
         assert_eq!(condition.to_string(), text);
+    }
+}
+
+#[test]
+fn what_was_seen_is_told_in_a_sentence() {
+    let raise = |value: f64| Verdict::Raise { since: at(0), value: Some(value) };
+    for (condition, verdict, text) in [
+        (above(-15.0, 0.0, 0), raise(-11.200_000_3), "t is -11.2, above -15."),
+        (above(30.0, 0.0, 0), Verdict::Clear { value: Some(29.0) }, "t is 29 again."),
+        (rate(Trend::Either, 2.0, 60), raise(-3.5), "t fell by 3.5 within 1 min."),
+        (Condition::Absence { key: None, after_s: 90 }, raise(0.0), "No data came for 90 s."),
+        (Condition::Connection { after_s: 0 }, Verdict::Clear { value: None }, "The device is online again."),
+    ] {
+        assert_eq!(condition.sentence(&verdict), text);
     }
 }
 
