@@ -1,7 +1,7 @@
 //! Which channels of the hub an event of this domain goes to: each is an audience.
 
 use portico_model::live::Event;
-use portico_model::{DeviceId, OrganizationId, UserId};
+use portico_model::{DeviceId, OrganizationId, RolloutId, UserId};
 use portico_platform::hub::{Channel, Delivery, Publication};
 
 /// Those who may see all devices.
@@ -38,6 +38,16 @@ pub fn commands(organization: OrganizationId, device: DeviceId) -> Channel {
 
 pub fn shadow(organization: OrganizationId, device: DeviceId) -> Channel {
     Channel::device(organization, "shadow", device)
+}
+
+/// Those who manage firmware.
+pub fn rollouts(organization: OrganizationId) -> Channel {
+    Channel::all(organization, "rollouts")
+}
+
+/// The devices of one roll-out, for those who manage firmware.
+pub fn rollout(organization: OrganizationId, rollout: RolloutId) -> Channel {
+    Channel::new(organization, &format!("rollout/{rollout}"))
 }
 
 /// To everyone who sees the device, in a list or by itself.

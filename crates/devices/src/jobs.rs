@@ -41,6 +41,8 @@ pub(crate) fn spawn(devices: &Devices) {
     let commanded = devices.clone();
     // Without a lease: each command is claimed by the server that sends it.
     tasks.spawn("device commands", move |cancel| dispatch(commanded.clone(), cancel));
+    let rolled_out = devices.clone();
+    tasks.spawn("firmware roll-outs", move |cancel| crate::rollouts::run(rolled_out.clone(), cancel));
     let cleaned = devices.clone();
     tasks.spawn("device clean-up", move |cancel| {
         let devices = cleaned.clone();
@@ -55,7 +57,10 @@ pub(crate) fn spawn(devices: &Devices) {
         let devices = kept.clone();
         async move {
             let platform = devices.0.platform.clone();
-            let work = || devices.apply_retention();
+            let work = || async {
+                devices.sweep_firmware_files().await?;
+                devices.apply_retention().await
+            };
             jobs::run_every("telemetry retention", RETENTION_EVERY, platform.db, platform.clock, cancel, work).await;
         }
     });

@@ -10,6 +10,7 @@ mod channel;
 mod commands;
 mod directory;
 mod export;
+mod firmware;
 pub mod groups;
 mod ingest;
 mod input;
@@ -19,6 +20,7 @@ mod own;
 mod owner;
 mod presence;
 pub mod rest;
+mod rollouts;
 pub mod service;
 mod shadow;
 mod store;
@@ -35,8 +37,10 @@ use portico_platform::Platform;
 use portico_platform::mqtt::Topics;
 
 pub use directory::Known;
+pub use firmware::NewFirmware;
 pub use groups::{GroupQuery, MemberQuery};
 pub use ingest::Outcome;
+pub use rollouts::RolloutAction;
 pub use service::{DeviceCounts, DeviceQuery};
 pub use store::device::Sort;
 pub use telemetry::{AggregatedBucket, RetentionRule, TelemetryKey, TelemetryQuery};
@@ -58,6 +62,10 @@ struct Inner {
     presence: presence::Presence,
     ingest: ingest::Ingest,
     sessions: RwLock<Option<Arc<dyn SessionEnder>>>,
+    /// The bytes of firmware images.
+    files: firmware::Files,
+    /// A roll-out may go further.
+    rollouts_moved: tokio::sync::Notify,
     /// Where devices are written to.
     topics: Topics,
     untimed: mqtt::UntimedClock,
@@ -74,6 +82,8 @@ impl Devices {
             ingest: ingest::Ingest::new(platform.clone(), presence.clone()),
             presence,
             sessions: RwLock::default(),
+            files: firmware::Files::new(platform.config.firmware_dir()),
+            rollouts_moved: tokio::sync::Notify::new(),
             // The server has refused a bad prefix before.
             topics: Topics::new(&platform.config.mqtt.prefix).unwrap_or_default(),
             untimed: mqtt::UntimedClock::default(),

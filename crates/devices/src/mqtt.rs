@@ -125,11 +125,12 @@ impl Devices {
                 self.0.presence.seen(&device, message.received_at);
                 self.take_reported(&device, &message.payload, message.received_at).await.map(drop)
             }
-            // Of later domains; the device is alive, that much is known.
-            _ => {
+            TopicKind::Event => {
                 self.0.presence.seen(&device, message.received_at);
-                Ok(())
+                self.take_event(&device, &message.payload, message.received_at).await
             }
+            // Ours to write: a broker that lets a device do so is not asked here.
+            TopicKind::Command | TopicKind::Desired => Ok(()),
         }
     }
 

@@ -1,7 +1,8 @@
-//! The live topics of this domain: `devices`, `device:ID`, `telemetry:ID`, `groups`, `commands:ID`, `shadow:ID`.
+//! The live topics of this domain: `devices`, `device:ID`, `telemetry:ID`, `groups`, `commands:ID`, `shadow:ID`,
+//! `rollouts`, `rollout:ID`.
 
-use portico_model::DeviceId;
 use portico_model::identity::Permission;
+use portico_model::{DeviceId, RolloutId};
 use portico_platform::hub::{Channel, TopicSource};
 use portico_platform::{Actor, BoxFuture, Error, Result};
 use serde_json::{Value, json};
@@ -17,6 +18,11 @@ const SNAPSHOT_GROUPS: i64 = 200;
 /// Commands in the snapshot of a device's.
 const SNAPSHOT_COMMANDS: i64 = 20;
 
+const SNAPSHOT_ROLLOUTS: i64 = 20;
+
+/// Devices in the snapshot of a roll-out; more are read over REST.
+const SNAPSHOT_UPDATES: i64 = 200;
+
 pub struct DeviceTopics(pub Devices);
 
 enum Topic {
@@ -26,6 +32,8 @@ enum Topic {
     Groups,
     Commands(DeviceId),
     Shadow(DeviceId),
+    Rollouts,
+    Rollout(RolloutId),
 }
 
 fn parse(topic: &str) -> Option<Topic> {
@@ -35,12 +43,16 @@ fn parse(topic: &str) -> Option<Topic> {
     if topic == "groups" {
         return Some(Topic::Groups);
     }
+    if topic == "rollouts" {
+        return Some(Topic::Rollouts);
+    }
     let (kind, id) = topic.split_once(':')?;
     match kind {
         "device" => id.parse().ok().map(Topic::Device),
         "telemetry" => id.parse().ok().map(Topic::Telemetry),
         "commands" => id.parse().ok().map(Topic::Commands),
         "shadow" => id.parse().ok().map(Topic::Shadow),
+        "rollout" => id.parse().ok().map(Topic::Rollout),
         _ => None,
     }
 }
@@ -48,7 +60,7 @@ fn parse(topic: &str) -> Option<Topic> {
 /// The part before the colon, if it is one of ours.
 fn parse_kind(topic: &str) -> Option<&str> {
     let (kind, _) = topic.split_once(':')?;
-    ["device", "telemetry", "commands", "shadow"].contains(&kind).then_some(kind)
+    ["device", "telemetry", "commands", "shadow", "rollout"].contains(&kind).then_some(kind)
 }
 
 fn unknown() -> Error {
@@ -57,7 +69,7 @@ fn unknown() -> Error {
 
 impl TopicSource for DeviceTopics {
     fn owns(&self, topic: &str) -> bool {
-        matches!(topic, "devices" | "groups") || parse_kind(topic).is_some()
+        matches!(topic, "devices" | "groups" | "rollouts") || parse_kind(topic).is_some()
     }
 
     fn resolve<'a>(&'a self, actor: &'a Actor, topic: &'a str) -> BoxFuture<'a, Result<Channel>> {
@@ -86,6 +98,14 @@ impl TopicSource for DeviceTopics {
                     self.0.get(actor, id).await?;
                     Ok(channel::commands(organization, id))
                 }
+                Topic::Rollouts => {
+                    actor.require(Permission::ManageFirmware)?;
+                    Ok(channel::rollouts(organization))
+                }
+                Topic::Rollout(id) => {
+                    self.0.rollout(actor, id).await?;
+                    Ok(channel::rollout(organization, id))
+                }
                 Topic::Shadow(id) => {
                     self.0.get(actor, id).await?;
                     Ok(channel::shadow(organization, id))
@@ -109,6 +129,15 @@ impl TopicSource for DeviceTopics {
                 }
                 Topic::Device(id) => Ok(json!({"device": self.0.get(actor, id).await?})),
                 Topic::Telemetry(id) => Ok(json!({"latest": self.0.latest(actor, id).await?})),
+                Topic::Rollouts => {
+                    let page = self.0.rollouts(actor, None, Some(SNAPSHOT_ROLLOUTS)).await?;
+                    Ok(json!({"rollouts": page.items, "next": page.next}))
+                }
+                Topic::Rollout(id) => {
+                    let page = self.0.rollout_devices(actor, id, None, None, Some(SNAPSHOT_UPDATES)).await?;
+                    let rollout = self.0.rollout(actor, id).await?;
+                    Ok(json!({"rollout": rollout, "devices": page.items, "next": page.next}))
+                }
                 Topic::Shadow(id) => Ok(json!({"shadow": self.0.shadow(actor, id).await?})),
                 Topic::Commands(id) => {
                     let page = self.0.commands(actor, id, None, None, Some(SNAPSHOT_COMMANDS)).await?;

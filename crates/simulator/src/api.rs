@@ -116,6 +116,28 @@ impl Api {
         Ok(found.and_then(|device| device["id"].as_str()?.parse().ok()))
     }
 
+    /// A file of the server for a device, from a byte on; whole when it is another one than `sha256` says. `path` may be
+    /// a whole address.
+    ///
+    /// # Errors
+    /// When the server cannot be reached.
+    pub async fn range(
+        &self,
+        path: &str,
+        api_key: &str,
+        from: usize,
+        sha256: &str,
+    ) -> Result<reqwest::Response, ApiError> {
+        let address = if path.starts_with('/') { format!("{}{path}", self.base) } else { path.to_owned() };
+        let mut request = self.http.get(address).header("x-api-key", api_key);
+        if from > 0 {
+            request = request
+                .header(header::RANGE, format!("bytes={from}-"))
+                .header(header::IF_RANGE, format!("\"{sha256}\""));
+        }
+        request.send().await.map_err(ApiError::Unreachable)
+    }
+
     /// One call with credentials; signs in first when needed, once more when the token has expired, and waits as long
     /// as a rate limit says.
     ///

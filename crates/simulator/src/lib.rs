@@ -8,6 +8,7 @@
 pub mod api;
 pub mod building;
 pub mod faults;
+pub mod firmware;
 pub mod history;
 pub mod noise;
 mod session;

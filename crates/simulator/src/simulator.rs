@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::api::{Api, ApiError, Credentials};
 use crate::building::{Building, Sensor};
 use crate::faults::Faults;
+use crate::firmware::Flash;
 use crate::session;
 use crate::signal::Kind;
 use crate::state::{KnownDevice, StateFile};
@@ -37,6 +38,10 @@ pub struct Options {
     pub faults: Faults,
     /// Where devices and keys are kept between runs.
     pub state_file: Option<PathBuf>,
+    /// Publishers whose firmware the devices trust: raw Ed25519 public keys.
+    pub publishers: Vec<[u8; 32]>,
+    /// Cut each device's power once, when so many bytes of an image have come.
+    pub power_cut_at: Option<usize>,
     /// First levels of every topic, without a slash at the end; empty: none.
     pub topic_prefix: String,
 }
@@ -57,6 +62,8 @@ impl Options {
             heartbeat_interval: Duration::from_secs(30),
             faults: Faults::NONE,
             state_file: None,
+            publishers: Vec::new(),
+            power_cut_at: None,
             topic_prefix: String::new(),
         }
     }
@@ -79,7 +86,7 @@ pub enum Error {
 pub(crate) struct Context {
     options: Options,
     broker: (String, u16),
-    api: Api,
+    api: Arc<Api>,
     state: Mutex<StateFile>,
     /// History positions noted by sessions; written to the state file at the end.
     history: std::sync::Mutex<Vec<(String, Timestamp)>>,
@@ -124,6 +131,20 @@ impl Context {
         match self.options.topic_prefix.trim_matches('/') {
             "" => String::new(),
             prefix => format!("{prefix}/"),
+        }
+    }
+
+    pub fn api(&self) -> Arc<Api> {
+        Arc::clone(&self.api)
+    }
+
+    /// A device's memory as it leaves the factory.
+    pub fn factory_state(&self, sensor: &Sensor) -> Flash {
+        Flash {
+            version: sensor.firmware.to_owned(),
+            publishers: self.options.publishers.clone(),
+            cut_at: self.options.power_cut_at,
+            ..Flash::default()
         }
     }
 
@@ -215,7 +236,7 @@ impl Simulator {
         let stop = stop.child_token();
         let building = Building::plan(options.seed, options.sensors);
         let context = Arc::new(Context {
-            api: Api::new(&options.http_url, options.credentials.clone())?,
+            api: Arc::new(Api::new(&options.http_url, options.credentials.clone())?),
             state: Mutex::new(StateFile::load(options.state_file.clone()).await),
             history: std::sync::Mutex::default(),
             clock: BuildingClock { anchor: now(), acceleration: options.time_acceleration },

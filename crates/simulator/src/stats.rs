@@ -50,6 +50,10 @@ counters! {
     reordered,
     /// Messages that were no JSON, as a fault.
     garbage,
+    /// Commands received, repetitions included.
+    commands,
+    /// Restarts: told, after an update, or after a power cut.
+    restarts,
     /// Messages given up because a device was away too long.
     overflowed,
 }

@@ -7,5 +7,6 @@ mod external;
 mod harness;
 mod iotflow;
 mod matrix;
+mod ota;
 mod outage;
 mod path;

@@ -83,7 +83,14 @@ async fn every_route_is_in_the_matrix_and_keeps_to_it() {
                 .replace("{user_id}", &ursula.id.to_string())
                 .replace("/chart", "/chart?key=t")
                 .replace("{command_id}", NOBODY)
+                .replace("{key_id}", NOBODY)
+                .replace("{firmware_id}", NOBODY)
+                .replace("{rollout_id}", NOBODY)
                 .replace("{id}", if path.contains("/users/") { NOBODY } else { &device });
+            let real = match (method.as_str(), path.as_str()) {
+                ("post", "/api/v1/firmware") => format!("{real}?device_type=lock&version=1.0.0&signature=00"),
+                _ => real,
+            };
             let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
             // Where an empty body would be refused before anyone asks who sends it.
             let body = match path.as_str() {
@@ -102,6 +109,8 @@ async fn every_route_is_in_the_matrix_and_keeps_to_it() {
                 "/api/v1/users/{id}" => serde_json::json!({ "email": "other@example.com" }),
                 "/api/v1/admin/devices/{id}/status" => serde_json::json!({ "status": "inactive" }),
                 "/api/v1/devices/{id}/commands" => serde_json::json!({ "name": "reboot" }),
+                "/api/v1/firmware/keys" => serde_json::json!({ "name": "k", "public_key": "00" }),
+                "/api/v1/rollouts" => serde_json::json!({ "firmware_id": NOBODY, "selection": { "kind": "type" } }),
                 "/api/v1/devices/{id}/shadow" => serde_json::json!({ "desired": {} }),
                 "/api/v1/views/{id}" => view_body.clone(),
                 "/api/v1/devices/{id}/owner" => serde_json::json!({ "user_id": ursula.id }),

@@ -6,6 +6,7 @@ mod caller;
 mod commands;
 mod device;
 mod explore;
+mod firmware;
 mod groups;
 mod list_csv;
 mod of_user;
@@ -13,6 +14,7 @@ mod own;
 mod own_telemetry;
 mod owner;
 mod register;
+mod rollouts;
 mod shadow;
 mod telemetry;
 mod values;
@@ -48,6 +50,17 @@ pub fn router(devices: Devices) -> OpenApiRouter {
         .routes(routes!(commands::acknowledge))
         .routes(routes!(shadow::get, shadow::patch, shadow::put))
         .routes(routes!(shadow::own, shadow::report))
+        .routes(routes!(firmware::list, firmware::upload))
+        .routes(routes!(firmware::keys, firmware::add_key))
+        .routes(routes!(firmware::revoke_key))
+        .routes(routes!(firmware::get, firmware::delete))
+        .routes(routes!(firmware::download))
+        .routes(routes!(rollouts::list, rollouts::start))
+        .routes(routes!(rollouts::get))
+        .routes(routes!(rollouts::devices))
+        .routes(routes!(rollouts::pause))
+        .routes(routes!(rollouts::resume))
+        .routes(routes!(rollouts::abort))
         .routes(routes!(own::status))
         .routes(routes!(own::heartbeat))
         .routes(routes!(own::config, own::set_config))

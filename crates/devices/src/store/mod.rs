@@ -2,6 +2,7 @@
 
 pub mod command;
 pub mod device;
+pub mod firmware;
 pub mod group;
 pub mod key;
 pub mod owner;
@@ -10,6 +11,7 @@ pub mod presence;
 pub mod problem;
 pub mod read;
 pub mod retention;
+pub mod rollout;
 pub mod rollup;
 pub mod series;
 pub mod shadow;

@@ -5,6 +5,7 @@ mod bench;
 mod commands;
 mod equal;
 mod explore;
+mod firmware;
 mod groups;
 mod ingest;
 mod jobs;

@@ -44,3 +44,78 @@ create table device_shadow (
     desired_at bigint,
     reported_at bigint
 );
+
+-- Whose signature makes a firmware image good; the public half alone.
+create table publisher_key (
+    id blob primary key not null,
+    organization_id blob not null references organization (id),
+    name text not null,
+    public_key blob not null,
+    created_by text not null,
+    created_at bigint not null,
+    revoked_at bigint
+);
+create unique index publisher_key_by_key on publisher_key (organization_id, public_key) where revoked_at is null;
+
+-- Images; their bytes lie in files named by the id. A deleted one stays, without its file, for the history.
+create table firmware (
+    id blob primary key not null,
+    organization_id blob not null references organization (id),
+    device_type text not null,
+    version text not null,
+    notes text not null,
+    size_bytes bigint not null,
+    sha256 blob not null,
+    signature blob not null,
+    key_id blob not null references publisher_key (id),
+    created_by text not null,
+    created_at bigint not null,
+    deleted_at bigint
+);
+create unique index firmware_by_version on firmware (organization_id, device_type, version) where deleted_at is null;
+create index firmware_by_organization on firmware (organization_id, id);
+
+create table rollout (
+    id blob primary key not null,
+    organization_id blob not null references organization (id),
+    firmware_id blob not null references firmware (id),
+    device_type text not null,
+    state text not null,
+    selection text not null,
+    stages text not null,
+    stage bigint not null,
+    per_minute bigint not null,
+    at_once bigint not null,
+    max_failed_percent bigint not null,
+    force boolean not null,
+    timeout_s bigint not null,
+    -- Failures that a person has seen and gone on from.
+    failures_seen bigint not null,
+    reason text not null,
+    created_by text not null,
+    created_at bigint not null,
+    finished_at bigint
+);
+-- One at a time for a type of device: two would pull it to and fro.
+create unique index rollout_under_way on rollout (organization_id, device_type) where finished_at is null;
+create index rollout_by_organization on rollout (organization_id, id);
+
+create table rollout_device (
+    rollout_id blob not null references rollout (id) on delete cascade,
+    device_id blob not null references device (id) on delete cascade,
+    organization_id blob not null references organization (id),
+    position bigint not null,
+    stage bigint not null,
+    state text not null,
+    progress bigint not null,
+    error text not null,
+    from_version text not null,
+    command_id blob,
+    notified_at bigint,
+    deadline_at bigint,
+    updated_at bigint not null,
+    primary key (rollout_id, device_id)
+);
+create index rollout_device_by_state on rollout_device (rollout_id, state, stage, position);
+create index rollout_device_by_device on rollout_device (device_id);
+create index rollout_device_by_command on rollout_device (command_id) where command_id is not null;

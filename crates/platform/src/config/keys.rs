@@ -95,6 +95,11 @@ pub const KEYS: &[Key] = &[
     key("devices.hour_retention_days", "Days that one-hour rollups are kept."),
     key("devices.problem_retention_days", "Days that samples of bad payloads are kept."),
     key("devices.command_retention_days", "Days that finished commands are kept."),
+    key(
+        "devices.firmware_dir",
+        "Directory of firmware images; one that all servers of an installation share. Unset: `firmware` in the data directory.",
+    ),
+    key("devices.firmware_limit_bytes", "Largest firmware image, bytes."),
     key("devices.payload_limit_bytes", "Largest telemetry payload, bytes."),
     key("devices.ingest_queue_messages", "Messages waiting to be stored; when full, devices wait."),
     key("devices.batch_points", "Most measurements stored in one transaction."),

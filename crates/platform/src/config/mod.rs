@@ -100,6 +100,8 @@ pub struct DevicesConfig {
     pub hour_retention_days: i64,
     pub problem_retention_days: i64,
     pub command_retention_days: i64,
+    pub firmware_dir: Option<PathBuf>,
+    pub firmware_limit_bytes: u64,
     pub payload_limit_bytes: usize,
     pub ingest_queue_messages: usize,
     pub batch_points: usize,
@@ -174,6 +176,8 @@ impl Default for DevicesConfig {
             hour_retention_days: 3_650,
             problem_retention_days: 30,
             command_retention_days: 90,
+            firmware_dir: None,
+            firmware_limit_bytes: 64 * 1024 * 1024,
             payload_limit_bytes: 256 * 1024,
             ingest_queue_messages: 4_096,
             batch_points: 5_000,
@@ -205,6 +209,12 @@ impl Config {
     /// What is wrong with its address, without the password.
     pub fn mqtt_external(&self) -> Result<Option<ExternalBroker>, String> {
         self.mqtt_url.as_ref().map(ExternalBroker::parse).transpose()
+    }
+
+    /// Where firmware images lie: as configured, else in the data directory.
+    #[must_use]
+    pub fn firmware_dir(&self) -> PathBuf {
+        self.devices.firmware_dir.clone().unwrap_or_else(|| self.data_dir.join("firmware"))
     }
 
     /// Where browsers find this server: as configured, else from the listening address.

@@ -29,7 +29,11 @@ type Stored = (Vec<u8>, Option<i32>, Option<Vec<u8>>);
 /// Middleware for the API. An answer can hold a secret that is shown once (a device's key), so it is kept encrypted, with
 /// a key of its own that is not in the database.
 pub async fn replay(State(platform): State<Platform>, request: Request, next: Next) -> Response {
-    if *request.method() != Method::POST || !request.headers().contains_key(&HEADER) {
+    // An upload is not held in memory; its route refuses the same file a second time.
+    if *request.method() != Method::POST
+        || !request.headers().contains_key(&HEADER)
+        || super::problems::is_upload(&request)
+    {
         return next.run(request).await;
     }
     match attempt(&platform, request, next).await {

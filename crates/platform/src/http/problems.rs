@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http_body_util::Limited;
@@ -60,8 +60,20 @@ fn problem_of(status: StatusCode) -> Error {
     Error::new(kind, code, message).with_status(status)
 }
 
+/// Routes that take large files in pieces. They bound what they take and how long it may stand still themselves; the
+/// limits for all other requests would end every upload.
+const UPLOADS: [&str; 1] = ["/api/v1/firmware"];
+
+/// Whether the request brings a file.
+pub(super) fn is_upload(request: &Request) -> bool {
+    *request.method() == Method::POST && UPLOADS.contains(&request.uri().path())
+}
+
 /// Answers 503 when the answer does not begin in time. A body that is streamed may take longer.
 pub(super) async fn in_time(limit: Duration, request: Request, next: Next) -> Response {
+    if is_upload(&request) {
+        return next.run(request).await;
+    }
     tokio::time::timeout(limit, next.run(request)).await.unwrap_or_else(|_| {
         Error::unavailable("timed_out", "The answer took too long. Try again shortly.").into_response()
     })
@@ -69,6 +81,9 @@ pub(super) async fn in_time(limit: Duration, request: Request, next: Next) -> Re
 
 /// Refuses a body that is too large before reading it where its length is known, and stops reading it where not.
 pub(super) async fn limit_body(most: usize, request: Request, next: Next) -> Response {
+    if is_upload(&request) {
+        return next.run(request).await;
+    }
     let length = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
     let is_too_large = length.and_then(|length| length.parse::<u64>().ok()).is_some_and(|length| length > most as u64);
     if is_too_large {

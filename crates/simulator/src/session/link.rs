@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use rumqttc::{
     AsyncClient, ConnectReturnCode, ConnectionError, Event, EventLoop, LastWill, MqttOptions, Outgoing, Packet, QoS,
 };
@@ -16,6 +17,8 @@ pub(super) enum LinkEvent {
     Down(oneshot::Sender<()>),
     Numbered(u16),
     Acknowledged(u16),
+    /// Something for the device: topic and payload.
+    Message(String, Bytes),
     /// The broker does not know these credentials (any more).
     Refused,
 }
@@ -87,6 +90,7 @@ async fn drive(mut eventloop: EventLoop, events: mpsc::Sender<LinkEvent>, mut cu
                         pause = SHORTEST;
                         LinkEvent::Up
                     }
+                    Ok(Event::Incoming(Packet::Publish(publish))) => LinkEvent::Message(publish.topic, publish.payload),
                     Ok(Event::Incoming(Packet::PubAck(ack))) => LinkEvent::Acknowledged(ack.pkid),
                     Ok(Event::Outgoing(Outgoing::Publish(packet))) => LinkEvent::Numbered(packet),
                     Ok(Event::Outgoing(Outgoing::Disconnect)) => return,

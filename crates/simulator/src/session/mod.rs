@@ -1,5 +1,6 @@
 //! One simulated device while it runs: it measures, beats, suffers its faults, and reconnects.
 
+mod commands;
 mod link;
 mod outbox;
 
@@ -7,13 +8,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use portico_model::Timestamp;
+use portico_model::{CommandId, Timestamp};
 use rumqttc::QoS;
 use serde_json::json;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::building::Sensor;
 use crate::faults::Fate;
+use crate::firmware::{Memory, Offer, Step, after_start, fetch, refusal};
 use crate::history;
 use crate::noise;
 use crate::signal::{self, Reading};
@@ -21,22 +24,37 @@ use crate::simulator::Context;
 use crate::state::KnownDevice;
 use crate::stats::Stats;
 
+use commands::{Answers, Order, apply_desired};
 use link::{Link, LinkEvent, LinkOptions};
 use outbox::{Message, Outbox, Topic};
+
+/// How long a device takes to start.
+const START_TIME: Duration = Duration::from_millis(300);
 
 /// Why a session ended.
 enum End {
     Stopped,
     /// The broker refuses the key.
     Refused,
+    /// Its power was cut, or it restarts: what it had in mind is gone, what lies in its memory is not.
+    Restart,
 }
 
 /// Runs a device until it is cancelled; a key that no longer works is replaced.
 pub(crate) async fn run(context: Arc<Context>, sensor: Sensor, mut device: KnownDevice, stop: CancellationToken) {
+    let memory = Memory::new(context.factory_state(&sensor));
     loop {
-        let end = Session::new(&context, &sensor, &device).run(&stop).await;
+        let end = Session::new(&context, &sensor, &device, memory.clone()).run(&stop).await;
         match end {
             End::Stopped => return,
+            End::Restart => {
+                Stats::one(&context.stats.restarts);
+                device.history_until = Some(context.now());
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    () = tokio::time::sleep(START_TIME) => {}
+                }
+            }
             End::Refused => {
                 tracing::info!(
                     hardware_id = sensor.hardware_id,
@@ -63,6 +81,14 @@ struct Session<'a> {
     context: &'a Context,
     sensor: &'a Sensor,
     device: &'a KnownDevice,
+    memory: Memory,
+    answers: Answers,
+    /// What the update under way has to say.
+    steps: mpsc::Receiver<Step>,
+    steps_in: mpsc::Sender<Step>,
+    update: Option<tokio::task::JoinHandle<()>>,
+    restarting: bool,
+    interval_ms: Option<i64>,
     outbox: Outbox,
     up: bool,
     /// Readings of the past still to be sent.
@@ -74,8 +100,17 @@ struct Session<'a> {
     spoken: Option<Reading>,
 }
 
+impl Drop for Session<'_> {
+    fn drop(&mut self) {
+        if let Some(update) = self.update.take() {
+            update.abort();
+        }
+    }
+}
+
 impl<'a> Session<'a> {
-    fn new(context: &'a Context, sensor: &'a Sensor, device: &'a KnownDevice) -> Self {
+    fn new(context: &'a Context, sensor: &'a Sensor, device: &'a KnownDevice, memory: Memory) -> Self {
+        let (steps_in, steps) = mpsc::channel(16);
         let now = context.now();
         let earliest = now.plus_millis(-context.history_ms());
         let from = device.history_until.map_or(earliest, |until| until.max(earliest));
@@ -88,6 +123,13 @@ impl<'a> Session<'a> {
             context,
             sensor,
             device,
+            memory,
+            answers: Answers::default(),
+            steps,
+            steps_in,
+            update: None,
+            restarting: false,
+            interval_ms: None,
             outbox: Outbox::default(),
             up: false,
             past,
@@ -112,6 +154,10 @@ impl<'a> Session<'a> {
         let mut next_reading = self.due_after(self.began);
         let mut next_beat = Timestamp::from_millis(i64::MAX);
         let mut outage_minute = 0;
+        if let Some(Step::Event(event)) = after_start(&self.memory) {
+            self.push(Message { topic: Topic::Event, payload: Bytes::from(event.to_string()) });
+        }
+        self.fetch_if_offered();
         loop {
             let now = self.context.now();
             let mut wake = next_reading.min(next_beat);
@@ -129,6 +175,10 @@ impl<'a> Session<'a> {
                     Some(LinkEvent::Up) => {
                         Stats::one(&self.context.stats.connections);
                         self.up = true;
+                        for topic in [Topic::Command, Topic::Desired] {
+                            // Room for two is always there right after a connection is made.
+                            let _ = link.client.try_subscribe(self.topic(topic), QoS::AtLeastOnce);
+                        }
                         next_beat = self.context.now();
                     }
                     Some(LinkEvent::Down(noted)) => {
@@ -142,6 +192,12 @@ impl<'a> Session<'a> {
                     }
                     Some(LinkEvent::Numbered(packet)) => self.outbox.numbered(packet),
                     Some(LinkEvent::Acknowledged(packet)) => self.acknowledged(packet),
+                    Some(LinkEvent::Message(topic, payload)) => self.told(&topic, &payload),
+                },
+                step = self.steps.recv() => match step {
+                    Some(Step::PowerCut) => return End::Restart,
+                    Some(step) => self.take_step(step),
+                    None => {}
                 },
                 () = tokio::time::sleep(wait) => {}
             }
@@ -165,6 +221,76 @@ impl<'a> Session<'a> {
                 }
             }
             self.send(&link);
+            if self.restarting && self.outbox.is_empty() {
+                return End::Restart;
+            }
+        }
+    }
+
+    /// Something came for the device.
+    fn told(&mut self, topic: &str, payload: &[u8]) {
+        if topic == self.topic(Topic::Desired) {
+            if let Some((reported, interval_ms)) = apply_desired(payload) {
+                self.interval_ms = interval_ms;
+                self.push(Message { topic: Topic::Reported, payload: Bytes::from(reported.to_string()) });
+            }
+            return;
+        }
+        Stats::one(&self.context.stats.commands);
+        let now = self.sensor.has_clock.then(|| self.context.now());
+        match self.answers.take(payload, now) {
+            Order::Ignore => {}
+            Order::Answer(answer) => self.take_step(Step::Ack(answer)),
+            Order::Restart(answer) => {
+                self.take_step(Step::Ack(answer));
+                self.restarting = true;
+            }
+            Order::Update(command, offer) => self.consider(command, *offer),
+        }
+    }
+
+    fn consider(&mut self, command: CommandId, offer: Offer) {
+        let device_type = self.sensor.kind.device_type();
+        let refused = {
+            let mut flash = self.memory.lock();
+            let refused = match &flash.update {
+                Some((known, _)) if *known == command => return,
+                Some(_) => Some("another update is under way"),
+                None => refusal(&flash, device_type, &offer),
+            };
+            if refused.is_none() {
+                flash.image.clear();
+                flash.update = Some((command, offer));
+            }
+            refused
+        };
+        match refused {
+            Some(reason) => self.take_step(crate::firmware::failed(command, reason)),
+            None => {
+                self.take_step(Step::Ack(json!({ "command_id": command, "result": "received" })));
+                self.fetch_if_offered();
+            }
+        }
+    }
+
+    /// Begins the download that the memory tells of, or goes on with it.
+    fn fetch_if_offered(&mut self) {
+        if self.memory.lock().update.is_some() {
+            let (api, key) = (self.context.api(), self.device.api_key.clone());
+            self.update = Some(tokio::spawn(fetch(api, key, self.memory.clone(), self.steps_in.clone())));
+        }
+    }
+
+    fn take_step(&mut self, step: Step) {
+        match step {
+            Step::Event(event) => self.push(Message { topic: Topic::Event, payload: Bytes::from(event.to_string()) }),
+            Step::Ack(answer) => {
+                if answer["result"] != "received" {
+                    self.answers.remember(&answer);
+                }
+                self.push(Message { topic: Topic::Ack, payload: Bytes::from(answer.to_string()) });
+            }
+            Step::Restart | Step::PowerCut => self.restarting = true,
         }
     }
 
@@ -172,13 +298,18 @@ impl<'a> Session<'a> {
         let last = match topic {
             Topic::Telemetry => "telemetry",
             Topic::Status => "status",
+            Topic::Ack => "ack",
+            Topic::Event => "event",
+            Topic::Reported => "reported",
+            Topic::Command => "command",
+            Topic::Desired => "desired",
         };
         format!("{}devices/{}/{last}", self.context.topic_prefix(), self.device.id)
     }
 
     /// The sensor's next time to measure: on its own beat, so that not all speak at once.
     fn due_after(&self, now: Timestamp) -> Timestamp {
-        let interval = self.context.interval_ms(self.sensor.kind);
+        let interval = self.interval_ms.unwrap_or_else(|| self.context.interval_ms(self.sensor.kind));
         let phase = (noise::mix(self.sensor.seed, 300, 0) % interval.cast_unsigned()).cast_signed();
         let beat = (now.millis() - phase).div_euclid(interval) + 1;
         Timestamp::from_millis(beat * interval + phase)
@@ -246,7 +377,7 @@ impl<'a> Session<'a> {
         let mut status = json!({
             "status": "online",
             "rssi": signal::rssi_dbm(self.sensor, now),
-            "firmware": self.sensor.firmware,
+            "firmware": self.memory.version(),
             "uptime_s": now.millis_since(self.began) / 1000,
         });
         if let Some(battery) = signal::battery_percent(self.sensor, now) {
@@ -322,7 +453,7 @@ impl<'a> Session<'a> {
                     event = link.events.recv() => match event {
                         Some(LinkEvent::Numbered(packet)) => self.outbox.numbered(packet),
                         Some(LinkEvent::Acknowledged(packet)) => self.acknowledged(packet),
-                        Some(LinkEvent::Up) => {}
+                        Some(LinkEvent::Up | LinkEvent::Message(..)) => {}
                         Some(LinkEvent::Down(_) | LinkEvent::Refused) | None => break,
                     }
                 }

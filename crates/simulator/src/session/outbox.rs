@@ -15,6 +15,11 @@ const MEMORY: usize = 500;
 pub(super) enum Topic {
     Telemetry,
     Status,
+    Ack,
+    Event,
+    Reported,
+    Command,
+    Desired,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bytes::BytesMut;
-use rumqttc::mqttbytes::v4::{ConnAck, Connect, Packet, PubAck, Publish};
+use rumqttc::mqttbytes::v4::{ConnAck, Connect, Packet, PubAck, Publish, SubAck, SubscribeReasonCode};
 use rumqttc::{ConnectReturnCode, QoS};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -149,6 +149,10 @@ async fn broker(mut stream: TcpStream, heard: Arc<Heard>) {
                     if publish.qos == QoS::AtLeastOnce {
                         Packet::PubAck(PubAck::new(publish.pkid)).write(&mut output, 100).unwrap();
                     }
+                }
+                Packet::Subscribe(subscribe) => {
+                    let granted = subscribe.filters.iter().map(|_| SubscribeReasonCode::Success(QoS::AtLeastOnce));
+                    Packet::SubAck(SubAck::new(subscribe.pkid, granted.collect())).write(&mut output, 100).unwrap();
                 }
                 Packet::PingReq => {
                     Packet::PingResp.write(&mut output, 100).unwrap();
