@@ -49,7 +49,8 @@ pub async fn start(config: Config, clock: Clock) -> portico_platform::Result<Por
     let scheme = if tls.is_some() { "https" } else { "http" };
     let listening = http::listen(config.http_addr, tls).await?.with_limits(&config.http);
     let address = listening.address();
-    let platform = Platform::open(config, clock).await?;
+    // With a free port taken, links in e-mails name the real one.
+    let platform = Platform::open(Config { http_addr: address, ..config }, clock).await?;
     let metrics = Metrics::install(platform.config.http.metrics_token.clone())?;
     let domains = Domains::new(&platform);
     domains.start();

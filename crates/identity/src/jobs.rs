@@ -17,6 +17,13 @@ const KEEP_DEVICE_MS: i64 = 365 * 86_400_000;
 
 /// A revoked key is shown so long, milliseconds; the audit trail knows of it for ever.
 const KEEP_REVOKED_MS: i64 = 90 * 86_400_000;
+const KEEP_LINK_MS: i64 = 3_600_000;
+
+/// An authenticator app whose set-up was not finished by then is forgotten, milliseconds.
+const KEEP_ENROLMENT_MS: i64 = 86_400_000;
+
+/// What became of an invitation is shown so long, milliseconds.
+const KEEP_INVITATION_MS: i64 = 90 * 86_400_000;
 
 const CLEAN_UP_EVERY: Duration = Duration::from_secs(600);
 const WRITE_TOUCHED_EVERY: Duration = Duration::from_secs(30);
@@ -74,6 +81,11 @@ impl Identity {
         let devices = store::known_device::delete_unused_since(&mut tx, now.plus_millis(-KEEP_DEVICE_MS)).await?;
         let keys = store::service_key::delete_stale(&mut tx, now, now.plus_millis(-KEEP_REVOKED_MS)).await?;
         store::setup_token::delete_expired(&mut tx, now).await?;
+        store::challenge::delete_expired(&mut tx, now).await?;
+        // Links count against the hourly limit a little longer than they live.
+        store::account_link::delete_expired(&mut tx, now.plus_millis(-KEEP_LINK_MS)).await?;
+        store::totp::delete_unconfirmed(&mut tx, now.plus_millis(-KEEP_ENROLMENT_MS)).await?;
+        store::invitation::delete_stale(&mut tx, now.plus_millis(-KEEP_INVITATION_MS)).await?;
         tx.commit().await?;
         if sessions + counters + devices + keys > 0 {
             tracing::debug!(sessions, counters, devices, keys, "removed what had expired");

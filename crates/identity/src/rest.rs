@@ -3,6 +3,11 @@
 
 mod audit;
 mod auth;
+mod factors;
+mod invitations;
+mod links;
+mod passkeys;
+mod second_factor;
 mod service_keys;
 mod sessions;
 mod users;
@@ -25,6 +30,28 @@ pub fn router(identity: Identity) -> OpenApiRouter {
         .routes(routes!(auth::logout))
         .routes(routes!(auth::register))
         .routes(routes!(auth::me))
+        .routes(routes!(second_factor::finish))
+        .routes(routes!(second_factor::begin_passkey))
+        .routes(routes!(second_factor::step_up))
+        .routes(routes!(second_factor::begin_step_up_passkey))
+        .routes(routes!(passkeys::begin_sign_in))
+        .routes(routes!(passkeys::sign_in))
+        .routes(routes!(passkeys::begin))
+        .routes(routes!(passkeys::list, passkeys::add))
+        .routes(routes!(passkeys::rename, passkeys::delete))
+        .routes(routes!(factors::read))
+        .routes(routes!(factors::begin_totp, factors::remove_totp))
+        .routes(routes!(factors::confirm_totp))
+        .routes(routes!(factors::renew_recovery_codes))
+        .routes(routes!(links::request_reset))
+        .routes(routes!(links::reset))
+        .routes(routes!(links::verify))
+        .routes(routes!(links::resend))
+        .routes(routes!(invitations::list, invitations::create))
+        .routes(routes!(invitations::revoke))
+        .routes(routes!(invitations::resend))
+        .routes(routes!(invitations::offered))
+        .routes(routes!(invitations::accept))
         .routes(routes!(sessions::change_password))
         .routes(routes!(sessions::list))
         .routes(routes!(sessions::end))

@@ -1,12 +1,21 @@
 //! The use cases, by what they are about. Each owns its transaction, its audit record and its events.
 
 pub mod account;
+mod email_verification;
+pub mod invitations;
 mod lockout;
 mod recipients;
+mod mails;
+mod passkeys;
+mod password_reset;
+pub mod second_factor;
 pub mod service_keys;
 pub mod sessions;
 pub mod setup;
 pub mod sign_in;
+mod sign_up;
+mod step_up;
+mod totp;
 pub mod trail;
 pub mod users;
 
@@ -32,6 +41,7 @@ pub struct Identity {
     pub(crate) lockout: Arc<lockout::Lockout>,
     pub(crate) touched: Arc<sessions::Touched<SessionId>>,
     pub(crate) services_used: Arc<sessions::Touched<ServiceKeyId>>,
+    pub(crate) passkeys: Arc<passkeys::Passkeys>,
     pub(crate) dependents: Arc<RwLock<Vec<Arc<dyn users::UserDependents>>>>,
 }
 
@@ -81,6 +91,7 @@ impl Identity {
         );
         Self {
             lockout: Arc::new(lockout::Lockout::new(&platform)),
+            passkeys: Arc::new(passkeys::Passkeys::new(&platform.config)),
             touched: Arc::default(),
             services_used: Arc::default(),
             dependents: Arc::default(),
@@ -116,14 +127,16 @@ impl Identity {
         }
     }
 
-    /// Begins a session in the caller's transaction.
+    /// Begins a session in the caller's transaction. There are so many of a kind; beyond, those unused for longest end,
+    /// and their live connections are the caller's to close after the commit.
     async fn begin_session(
         &self,
         tx: &mut Tx,
         account: &store::user::Account,
         kind: SessionKind,
+        method: &'static str,
         ctx: &RequestContext,
-    ) -> Result<SignedIn> {
+    ) -> Result<(SignedIn, Vec<SessionId>)> {
         let now = self.platform.clock.now();
         let session_id = SessionId::generate();
         let refresh_token = random_token();
@@ -136,6 +149,7 @@ impl Identity {
                 organization,
                 user: account.user.id,
                 kind,
+                method,
                 user_agent: &crate::input::one_line(&ctx.user_agent, 256),
                 address: &ctx.address,
                 now,
@@ -144,11 +158,14 @@ impl Identity {
         )
         .await?;
         store::session::insert_token(tx, organization, session_id, &token_hash(&refresh_token), expires_at).await?;
+        let keep = self.platform.config.identity.max_sessions;
+        let replaced = store::session::end_beyond(tx, organization, account.user.id, kind, keep, now).await?;
         store::user::set_last_login(tx, organization, account.user.id, now).await?;
         let device_token = self.remember_device(tx, account, ctx, now).await?;
         let mut user = account.user.clone();
         user.last_login_at = Some(now);
-        self.signed_in(user, organization, session_id, kind, refresh_token, Some(device_token))
+        let signed_in = self.signed_in(user, organization, session_id, kind, refresh_token, Some(device_token))?;
+        Ok((signed_in, replaced))
     }
 
     /// The token of the device signed in from: the one it has, if we gave it out, else a new one.

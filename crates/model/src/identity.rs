@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{OrganizationId, ServiceKeyId, SessionId, Timestamp, UserId};
+use crate::{InvitationId, OrganizationId, PasskeyId, ServiceKeyId, SessionId, Timestamp, UserId};
 
 /// What a person is in an organisation. Later domains give the roles their meaning; unknown actions are denied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -137,6 +137,9 @@ pub struct User {
     pub is_active: bool,
     pub created_at: Timestamp,
     pub last_login_at: Option<Timestamp>,
+    /// When the owner proved that the e-mail address is his.
+    #[serde(default)]
+    pub email_verified_at: Option<Timestamp>,
 }
 
 /// Who is signed in, as every page needs it.
@@ -150,6 +153,9 @@ pub struct CurrentUser {
     pub email: String,
     pub role: Role,
     pub session_id: SessionId,
+    /// When the owner proved that the e-mail address is his.
+    #[serde(default)]
+    pub email_verified_at: Option<Timestamp>,
 }
 
 /// A signed-in browser or API client.
@@ -195,6 +201,112 @@ impl ServiceKey {
     pub fn is_good(&self, now: Timestamp) -> bool {
         self.revoked_at.is_none() && self.expires_at.is_none_or(|end| end > now)
     }
+}
+
+/// How one proves who one is, beside the password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub enum Factor {
+    /// A code of an authenticator app (RFC 6238).
+    Totp,
+    Passkey,
+    /// One of the codes kept for when everything else is lost.
+    RecoveryCode,
+}
+
+/// What an account has beside its password.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub struct Factors {
+    /// An authenticator app is set up.
+    pub totp: bool,
+    /// Recovery codes not used yet.
+    pub recovery_codes_left: i64,
+    pub passkeys: Vec<Passkey>,
+}
+
+impl Factors {
+    /// Whether signing in with the password wants a second step.
+    #[must_use]
+    pub const fn second_step(&self) -> bool {
+        self.totp || !self.passkeys.is_empty()
+    }
+}
+
+/// A passkey as its owner sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub struct Passkey {
+    pub id: PasskeyId,
+    /// What its owner calls it.
+    pub name: String,
+    pub created_at: Timestamp,
+    pub last_used_at: Option<Timestamp>,
+}
+
+/// An authenticator app being set up: its secret is shown until a code of the app proves that it has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub struct TotpEnrolment {
+    /// Base32, to be typed in by hand.
+    #[cfg_attr(feature = "server", schema(example = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"))]
+    pub secret: String,
+    /// For the app (`otpauth://totp/…`).
+    pub url: String,
+    /// The same as a QR code: an SVG image.
+    pub qr_svg: String,
+}
+
+/// A passkey's ceremony, begun: `public_key` is for `navigator.credentials` of the browser (WebAuthn), the token comes back with its answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub struct Ceremony {
+    /// Good for one answer, for a few minutes.
+    pub challenge_token: String,
+    /// Options as JSON, with base64url for bytes (`PublicKeyCredentialCreationOptionsJSON` or `…RequestOptionsJSON`).
+    #[cfg_attr(feature = "server", schema(value_type = Object))]
+    pub public_key: serde_json::Value,
+}
+
+/// What has become of an invitation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub enum InvitationState {
+    Open,
+    Accepted,
+    Revoked,
+    Expired,
+}
+
+/// An invitation to make an account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub struct Invitation {
+    pub id: InvitationId,
+    #[cfg_attr(feature = "server", schema(example = "grace@example.org"))]
+    pub email: String,
+    /// What the account will be.
+    pub role: Role,
+    pub state: InvitationState,
+    /// User name; absent when that account is gone.
+    pub invited_by: Option<String>,
+    pub created_at: Timestamp,
+    /// When its link was last sent.
+    pub sent_at: Timestamp,
+    pub expires_at: Timestamp,
+}
+
+/// An invitation as the one who is invited sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub struct OfferedAccount {
+    pub organization_name: String,
+    #[cfg_attr(feature = "server", schema(example = "grace@example.org"))]
+    pub email: String,
+    pub role: Role,
+    pub expires_at: Timestamp,
 }
 
 #[cfg(test)]

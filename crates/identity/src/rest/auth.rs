@@ -1,14 +1,15 @@
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use portico_model::identity::CurrentUser;
+use portico_model::identity::{CurrentUser, Factor};
 use portico_model::{ErrorKind, FieldError, Problem, Timestamp, UserId};
-use portico_platform::http::Json;
+use portico_platform::http::{Json, current_request_id};
 use portico_platform::{Error, Result};
 use serde::{Deserialize, Serialize};
 
 use super::{Done, UserBody, UserDone};
-use crate::{Auth, Identity, MaybeAuth, RequestContext, SessionKind, SignedIn, cookies};
+use crate::service::sign_in::second_factor_required;
+use crate::{Auth, Identity, MaybeAuth, RequestContext, SecondFactorChallenge, SessionKind, SignIn, SignedIn, cookies};
 
 #[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
 #[serde(default)]
@@ -52,8 +53,37 @@ impl SignedInBody {
     }
 }
 
+/// The password was right; a second factor is wanted.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct SecondFactorRequired {
+    #[serde(flatten)]
+    problem: Problem,
+    /// For `/api/v1/auth/login/second-factor`.
+    challenge_token: String,
+    /// How long it is good, seconds.
+    expires_in: i64,
+    /// What the account has.
+    factors: Vec<Factor>,
+}
+
+fn second_factor_wanted(challenge: SecondFactorChallenge) -> Response {
+    let error = second_factor_required();
+    let status = error.status();
+    let body = SecondFactorRequired {
+        problem: error.problem(current_request_id()),
+        challenge_token: challenge.token,
+        expires_in: challenge.expires_in_s,
+        factors: challenge.factors,
+    };
+    let mut response = (status, Json(body)).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
 /// The tokens, never kept by a cache; and the cookie that makes this client a known device, if it keeps cookies.
-fn tokens(identity: &Identity, status: StatusCode, message: &'static str, signed_in: SignedIn) -> Response {
+pub(super) fn tokens(identity: &Identity, status: StatusCode, message: &'static str, signed_in: SignedIn) -> Response {
     let device = cookies::device(&signed_in, cookies::secure(&identity.platform.config));
     let mut response = (status, Json(SignedInBody::new(message, signed_in))).into_response();
     cookies::append(response.headers_mut(), device);
@@ -63,11 +93,14 @@ fn tokens(identity: &Identity, status: StatusCode, message: &'static str, signed
 
 /// Sign in
 ///
-/// By user name or e-mail address. After five wrong passwords this address has to wait 15 minutes for this account.
+/// By user name or e-mail address. After five wrong passwords this address has to wait 15 minutes for this account. Who has
+/// a second factor is answered 401 `second_factor_required` with a `challenge_token` for the second step.
 #[utoipa::path(post, path = "/api/v1/auth/login", tag = "auth", request_body = Login, responses(
     (status = 200, body = SignedInBody),
     (status = 400, body = Problem, description = "A field is missing"),
-    (status = 401, body = Problem, description = "Wrong name or password, or the account is deactivated"),
+    (status = 401, body = SecondFactorRequired, content_type = "application/problem+json",
+        description = "Wrong name or password, the account is deactivated, its address is not confirmed, or a second \
+                       factor is wanted (only then with `challenge_token`, `expires_in` and `factors`)"),
     (status = 429, body = Problem, description = "Too many wrong passwords; `Retry-After` says how long to wait"),
 ), security(()))]
 pub async fn login(State(identity): State<Identity>, ctx: RequestContext, Json(body): Json<Login>) -> Result<Response> {
@@ -76,8 +109,10 @@ pub async fn login(State(identity): State<Identity>, ctx: RequestContext, Json(b
     let (Some(login), Some(password)) = (login, password) else {
         return Err(Error::invalid("missing_credentials", "username and password are required"));
     };
-    let signed_in = identity.sign_in(&login, &password, SessionKind::Api, &ctx).await?;
-    Ok(tokens(&identity, StatusCode::OK, "Login successful", signed_in))
+    match identity.begin_sign_in(&login, &password, SessionKind::Api, &ctx).await? {
+        SignIn::Done(signed_in) => Ok(tokens(&identity, StatusCode::OK, "Login successful", signed_in)),
+        SignIn::SecondFactor(challenge) => Ok(second_factor_wanted(challenge)),
+    }
 }
 
 #[derive(Debug, Deserialize, utoipa::ToSchema)]

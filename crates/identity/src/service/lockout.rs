@@ -1,7 +1,7 @@
 //! Counting failed sign-ins so that guessing is slow and the owner still gets in.
 //!
-//! Guesses are counted by what was typed as the name, not by the account behind it: a name without an account locks in
-//! the same way, and tells nothing. From a device unknown to the account they count twice: for (network, name), which
+//! Guesses at an account are counted together, whether by its name or its address; those at a name without an account by
+//! that name: it locks in the same way, and tells nothing. From a device unknown to the account they count twice: for (network, name), which
 //! locks soon, and for the name from everywhere, which locks late. A device that signed in to the account before has a
 //! counter of its own, so neither the guesses of others nor of its neighbours lock it out.
 
@@ -84,9 +84,27 @@ impl Lockout {
         ])
     }
 
-    /// For attempts at any of these names from anywhere, together: what an administrator clears.
-    pub fn at_names(&self, login_keys: [&str; 2]) -> Counters {
-        Counters(login_keys.map(|key| self.counter(self.slow, &[b"account", key.as_bytes()])).to_vec())
+    /// For attempts at the account from anywhere, with password or second factor: what a new password clears.
+    pub fn at_account(&self, user: portico_model::UserId) -> Counters {
+        let login_key = account_key(user);
+        Counters(vec![
+            self.counter(self.slow, &[b"account", login_key.as_bytes()]),
+            self.counter(self.slow, &[b"factor account", user.uuid().as_bytes()]),
+        ])
+    }
+
+    /// For an attempt at the second step, by whom knows the password: counted apart, and again with a counter of its own
+    /// for a device that signed in before.
+    pub fn second_factor(&self, user: portico_model::UserId, device: Option<&str>, ctx: &RequestContext) -> Counters {
+        let user = user.uuid();
+        if let Some(device) = device {
+            return Counters(vec![self.counter(self.quick, &[b"factor device", device.as_bytes(), user.as_bytes()])]);
+        }
+        let network = network_of(&ctx.address);
+        Counters(vec![
+            self.counter(self.quick, &[b"factor network", network.as_bytes(), user.as_bytes()]),
+            self.counter(self.slow, &[b"factor account", user.as_bytes()]),
+        ])
     }
 
     /// For an attempt from a device that signed in to the account before.
@@ -161,10 +179,15 @@ impl Counters {
     }
 }
 
+/// The name under which attempts at an account are counted, whichever of its names was typed.
+pub fn account_key(user: portico_model::UserId) -> String {
+    format!("account:{user}")
+}
+
 /// The answer while locked.
 pub fn locked_error(remaining_ms: i64) -> Error {
     let minutes = remaining_ms.div_euclid(60_000) + 1;
     let unit = if minutes == 1 { "minute" } else { "minutes" };
-    Error::rate_limited("locked_out", format!("Too many wrong passwords. Try again in {minutes} {unit}."))
+    Error::rate_limited("locked_out", format!("Too many wrong attempts. Try again in {minutes} {unit}."))
         .retry_after(u64::try_from(remaining_ms).unwrap_or_default().div_ceil(1000))
 }

@@ -132,7 +132,7 @@ impl Identity {
         let user = self.insert_user(&mut tx, organization, (&username, &email), Role::Admin, &password_hash).await?;
         let account =
             store::user::find(&mut tx, organization, user).await?.ok_or_else(|| Error::internal("no admin"))?;
-        let signed_in = self.begin_session(&mut tx, &account, kind, ctx).await?;
+        let (signed_in, _) = self.begin_session(&mut tx, &account, kind, "password", ctx).await?;
         let actor = super::sign_in::user_actor(&account, signed_in.session_id, ctx);
         let entry = Entry::success("setup.completed")
             .target("user", user)

@@ -3,15 +3,14 @@
 use portico_model::identity::Role;
 use portico_model::{OrganizationId, SessionId, UserId};
 use portico_platform::audit::{Entry, no_organization};
-use portico_platform::config::Signup;
 use portico_platform::{Actor, Error, Principal, Result, Tx};
 use serde_json::json;
 
-use super::lockout::{Counters, locked_error};
+use super::lockout::{Counters, account_key, locked_error};
+use super::second_factor::SignIn;
 use super::{Identity, SessionKind, SignedIn};
 use crate::context::RequestContext;
-use crate::input::{name_key, names};
-use crate::password::check_strength;
+use crate::input::name_key;
 use crate::store;
 use crate::store::user::Account;
 use crate::token::token_hash;
@@ -20,11 +19,10 @@ use crate::token::token_hash;
 const MAX_LOGIN_CHARS: usize = 200;
 
 impl Identity {
-    /// Signs in by user name or e-mail. An unknown name costs as much time as a known one and gets the same answer;
-    /// that an account is deactivated is told only to who knows its password.
+    /// As [`Identity::begin_sign_in`], for whom cannot take a second step.
     ///
     /// # Errors
-    /// Unauthenticated `invalid_credentials` or `account_inactive`; `RateLimited` `locked_out`; Unavailable `busy`.
+    /// As [`Identity::begin_sign_in`]; Unauthenticated `second_factor_required`.
     pub async fn sign_in(
         &self,
         login: &str,
@@ -32,10 +30,33 @@ impl Identity {
         kind: SessionKind,
         ctx: &RequestContext,
     ) -> Result<SignedIn> {
+        match self.begin_sign_in(login, password, kind, ctx).await? {
+            SignIn::Done(signed_in) => Ok(signed_in),
+            SignIn::SecondFactor(_) => Err(second_factor_required()),
+        }
+    }
+
+    /// Signs in by user name or e-mail; who has a second factor is asked for it. An unknown name costs as much time as a
+    /// known one and gets the same answer; that an account is deactivated is told only to who knows its password.
+    ///
+    /// # Errors
+    /// Unauthenticated `invalid_credentials`, `account_inactive` or `email_not_verified` (a new link is sent);
+    /// `RateLimited` `locked_out`; Unavailable `busy`.
+    pub async fn begin_sign_in(
+        &self,
+        login: &str,
+        password: &str,
+        kind: SessionKind,
+        ctx: &RequestContext,
+    ) -> Result<SignIn> {
         let login_key: String = name_key(login).chars().take(MAX_LOGIN_CHARS).collect();
         let mut tx = self.platform.db.read().await?;
         let account = store::user::find_by_login(&mut tx, &login_key).await?;
-        let mut counters = self.lockout.at_address(&login_key, ctx);
+        let counted_as = match &account {
+            Some(account) => account_key(account.user.id),
+            None => format!("name:{login_key}"),
+        };
+        let mut counters = self.lockout.at_address(&counted_as, ctx);
         if let Some(device) = &ctx.device_token {
             // Asked for an unknown account too: as much work for either.
             let user = account.as_ref().map_or(UserId::from_uuid(no_organization().uuid()), |account| account.user.id);
@@ -56,47 +77,9 @@ impl Identity {
         let hash = account.as_ref().map(|account| account.password_hash.as_str());
         let (matches, _turn) = self.hasher.verify(turn, password, hash).await?;
         match account {
-            Some(account) if matches => self.open_session(account, &counters, kind, ctx).await,
+            Some(account) if matches => self.password_proved(account, &counters, kind, ctx).await,
             account => Err(self.count_failure(account.as_ref(), organization, &counters, ctx).await),
         }
-    }
-
-    /// Makes an account for oneself, with the role `user`, in the first organisation; does not sign in.
-    ///
-    /// # Errors
-    /// Forbidden `signup_closed` unless the configuration has it open; Conflict `username_taken` or `email_taken`;
-    /// Invalid.
-    pub async fn sign_up(
-        &self,
-        username: &str,
-        email: &str,
-        password: &str,
-        ctx: &RequestContext,
-    ) -> Result<portico_model::identity::User> {
-        if self.platform.config.signup != Signup::Open {
-            return Err(Error::forbidden(
-                "signup_closed",
-                "Accounts are made by an administrator here. Ask for one, then sign in.",
-            ));
-        }
-        let (username, email) = names(username, email)?;
-        let min_chars = self.platform.config.identity.min_password_chars;
-        check_strength("password", password, min_chars, &[username.as_str(), email.as_str()]).await?;
-        let mut tx = self.platform.db.read().await?;
-        let organization = store::organization::find_first(&mut tx).await?.ok_or_else(not_set_up)?;
-        store::user::check_free(&mut tx, &username, &email, None).await?;
-        drop(tx);
-        let password_hash = self.hasher.hash(password).await?;
-        let mut tx = self.platform.db.begin().await?;
-        store::user::check_free(&mut tx, &username, &email, None).await?;
-        let id = self.insert_user(&mut tx, organization, (&username, &email), Role::User, &password_hash).await?;
-        let account = store::user::find(&mut tx, organization, id).await?.ok_or_else(|| Error::internal("no user"))?;
-        let entry =
-            Entry::success("user.signed_up").target("user", id).details(json!({ "username": username.as_str() }));
-        let record = self.append_anonymous(&mut tx, organization, ctx, entry).await?;
-        tx.commit().await?;
-        self.announce(organization, record);
-        Ok(account.user)
     }
 
     /// Rate limited, while one of the counters is locked.
@@ -121,13 +104,13 @@ impl Identity {
         Err(locked_error(remaining_ms))
     }
 
-    async fn open_session(
+    async fn password_proved(
         &self,
         account: Account,
         counters: &Counters,
         kind: SessionKind,
         ctx: &RequestContext,
-    ) -> Result<SignedIn> {
+    ) -> Result<SignIn> {
         let mut tx = self.platform.db.begin().await?;
         counters.clear(&mut tx).await?;
         // Read again inside the transaction: it may have been deactivated, or its password changed, meanwhile.
@@ -135,21 +118,66 @@ impl Identity {
         let Some(current) = current.filter(|current| current.password_hash == account.password_hash) else {
             return Err(invalid_credentials());
         };
-        if !current.user.is_active {
-            let entry = Entry::denied("auth.sign_in_inactive").target("user", current.user.id);
-            let record = self.append_anonymous(&mut tx, current.organization, ctx, entry).await?;
-            tx.commit().await?;
-            self.announce(current.organization, record);
-            return Err(Error::unauthenticated("account_inactive", "This account has been deactivated"));
+        let factors = self.second_step(&mut tx, &current).await?;
+        if factors.is_empty() || !current.user.is_active {
+            return self.begin_proven_session(tx, &current, kind, "password", ctx).await.map(SignIn::Done);
         }
-        let signed_in = self.begin_session(&mut tx, &current, kind, ctx).await?;
-        let entry = Entry::success("auth.signed_in")
-            .target("session", signed_in.session_id)
-            .details(json!({ "kind": kind.as_str() }));
-        let actor = user_actor(&current, signed_in.session_id, ctx);
-        let record = self.platform.audit.append(&mut tx, &actor, entry).await?;
+        let challenge = self.challenge_second_factor(&mut tx, &current, factors, kind).await?;
+        let entry = Entry::success("auth.second_factor_asked").target("user", current.user.id);
+        let record = self.append_anonymous(&mut tx, current.organization, ctx, entry).await?;
         tx.commit().await?;
         self.announce(current.organization, record);
+        Ok(SignIn::SecondFactor(challenge))
+    }
+
+    /// Begins the session of who has proved all that was wanted, in the transaction in which he did, and commits it.
+    ///
+    /// # Errors
+    /// Unauthenticated `account_inactive` or `email_not_verified`.
+    pub(super) async fn begin_proven_session(
+        &self,
+        mut tx: Tx,
+        account: &Account,
+        kind: SessionKind,
+        method: &'static str,
+        ctx: &RequestContext,
+    ) -> Result<SignedIn> {
+        let organization = account.organization;
+        if !account.user.is_active {
+            let entry = Entry::denied("auth.sign_in_inactive").target("user", account.user.id);
+            let record = self.append_anonymous(&mut tx, organization, ctx, entry).await?;
+            tx.commit().await?;
+            self.announce(organization, record);
+            return Err(Error::unauthenticated("account_inactive", "This account has been deactivated"));
+        }
+        let must_verify = self.platform.config.identity.require_verified_email && account.user.role != Role::Admin;
+        if must_verify && account.user.email_verified_at.is_none() {
+            let sent = self.send_verification(&mut tx, account).await?;
+            let entry = Entry::denied("auth.sign_in_unverified")
+                .target("user", account.user.id)
+                .details(json!({ "link_sent": sent }));
+            let record = self.append_anonymous(&mut tx, organization, ctx, entry).await?;
+            tx.commit().await?;
+            self.platform.deliveries.wake();
+            self.announce(organization, record);
+            return Err(Error::unauthenticated(
+                "email_not_verified",
+                "Confirm your e-mail address first: open the link that was sent to it.",
+            ));
+        }
+        let (signed_in, replaced) = self.begin_session(&mut tx, account, kind, method, ctx).await?;
+        let mut details = json!({ "kind": kind.as_str(), "method": method });
+        if !replaced.is_empty() {
+            details["sessions_ended"] = replaced.len().into();
+        }
+        let entry = Entry::success("auth.signed_in").target("session", signed_in.session_id).details(details);
+        let actor = user_actor(account, signed_in.session_id, ctx);
+        let record = self.platform.audit.append(&mut tx, &actor, entry).await?;
+        tx.commit().await?;
+        for session in replaced {
+            self.platform.hub.close_session(session);
+        }
+        self.announce(organization, record);
         Ok(signed_in)
     }
 
@@ -208,6 +236,10 @@ pub(super) fn invalid_credentials() -> Error {
     Error::unauthenticated("invalid_credentials", "Invalid username or password")
 }
 
-fn not_set_up() -> Error {
+pub(crate) fn second_factor_required() -> Error {
+    Error::unauthenticated("second_factor_required", "The password is right. Now give your second factor.")
+}
+
+pub(super) fn not_set_up() -> Error {
     Error::forbidden("not_set_up", "Portico is not set up yet. Use the set-up link printed at its first start.")
 }

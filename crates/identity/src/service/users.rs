@@ -9,7 +9,7 @@ use portico_platform::{Actor, BoxFuture, Error, Result, Tx};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::Identity;
+use super::{Identity, mails};
 use crate::input::{Email, Username, name_key, names};
 use crate::password::check_strength;
 use crate::store;
@@ -114,10 +114,15 @@ impl Identity {
         self.find_account(&mut tx, actor, id).await.map(|account| account.user)
     }
 
+    /// Makes an account; any role but the plain one wants a fresh authentication.
+    ///
     /// # Errors
-    /// Forbidden; Conflict `username_taken` or `email_taken`; Invalid.
+    /// Forbidden, also `step_up_required`; Conflict `username_taken` or `email_taken`; Invalid.
     pub async fn create_user(&self, actor: &Actor, new: NewUser) -> Result<User> {
         self.require(actor, Permission::ManageUsers, "user.created").await?;
+        if new.role != Role::User {
+            self.require_fresh_authentication(actor).await?;
+        }
         let (username, email) = names(&new.username, &new.email)?;
         let password_hash = self.hash_new_password(&new.password, (&username, &email)).await?;
         let mut tx = self.platform.db.begin().await?;
@@ -134,10 +139,11 @@ impl Identity {
     }
 
     /// Changes an account; one's own name and address need no permission. Whoever gets another role, another password
-    /// or is deactivated is cut off at once (with a new role, from live updates only).
+    /// or is deactivated is cut off at once (with a new role, from live updates only). Another role, address or password
+    /// wants a fresh authentication; a new address is to be confirmed, and the old one is told.
     ///
     /// # Errors
-    /// Forbidden, also `last_admin` and `admin_protected`; `NotFound`; Conflict; Invalid.
+    /// Forbidden, also `step_up_required`, `last_admin` and `admin_protected`; `NotFound`; Conflict; Invalid.
     pub async fn update_user(&self, actor: &Actor, id: UserId, change: UserChange) -> Result<User> {
         self.require_self_or_manager(actor, id, "user.updated").await?;
         let privileged = change.role.is_some() || change.is_active.is_some();
@@ -157,6 +163,12 @@ impl Identity {
             change.username.as_deref().unwrap_or(&before.user.username),
             change.email.as_deref().unwrap_or(&before.user.email),
         )?;
+        let sensitive = change.role.is_some_and(|role| role != before.user.role)
+            || name_key(email.as_str()) != name_key(&before.user.email)
+            || change.password.is_some();
+        if sensitive {
+            self.require_fresh_authentication(actor).await?;
+        }
         let password_hash = match &change.password {
             Some(password) => Some(self.hash_new_password(password, (&username, &email)).await?),
             None => None,
@@ -182,7 +194,11 @@ impl Identity {
         let organization = actor.organization;
         let mut tx = self.platform.db.begin().await?;
         store::organization::lock(&mut tx, organization).await?;
-        let before = self.find_account(&mut tx, actor, id).await?.user;
+        let account = self.find_account(&mut tx, actor, id).await?;
+        if password_hash.is_some() {
+            self.forget_begun(&mut tx, &account).await?;
+        }
+        let before = account.user;
         let role = change.role.unwrap_or(before.role);
         let is_active = change.is_active.unwrap_or(before.is_active);
         check_admin_protection(&mut tx, actor, &before, role, is_active).await?;
@@ -192,14 +208,19 @@ impl Identity {
         if let Some(hash) = password_hash {
             store::user::set_password(&mut tx, organization, id, hash, now).await?;
             // Whoever was locked out by guesses from everywhere gets in again with the new password.
-            let keys = [name_key(names.0.as_str()), name_key(names.1.as_str())];
-            self.lockout.at_names([&keys[0], &keys[1]]).clear(&mut tx).await?;
+            self.lockout.at_account(id).clear(&mut tx).await?;
             ended = store::session::end_all(&mut tx, organization, id, None, "password_reset", now).await?;
         }
         if is_active != before.is_active {
             ended.extend(self.apply_active(&mut tx, actor, id, is_active).await?);
         }
-        let after = self.find_account(&mut tx, actor, id).await?.user;
+        let account = self.find_account(&mut tx, actor, id).await?;
+        if name_key(&account.user.email) != name_key(&before.email) {
+            self.send_verification(&mut tx, &account).await?;
+            let mail = mails::email_changed(&account.user, &before.email, &actor.address, &self.platform);
+            self.platform.deliveries.enqueue(&mut tx, organization, &mail).await?;
+        }
+        let after = account.user;
         let entry = Entry::success("user.updated").target("user", id).details(changes(
             &before,
             &after,
@@ -207,6 +228,7 @@ impl Identity {
         ));
         let record = self.platform.audit.append(&mut tx, actor, entry).await?;
         tx.commit().await?;
+        self.platform.deliveries.wake();
         if role != before.role || !ended.is_empty() {
             self.platform.hub.close_user(id);
         }
@@ -260,10 +282,13 @@ impl Identity {
     /// Deletes an account for good, with its sessions and what belongs to it in other domains, and hands back what it
     /// was.
     ///
+    /// Wants a fresh authentication.
+    ///
     /// # Errors
-    /// Forbidden, also `admin_protected`; `NotFound`; Conflict `user_in_use` while things belong to the user.
+    /// Forbidden, also `step_up_required` and `admin_protected`; `NotFound`; Conflict `user_in_use` while things belong to the user.
     pub async fn delete_user(&self, actor: &Actor, id: UserId) -> Result<User> {
         self.require(actor, Permission::ManageUsers, "user.deleted").await?;
+        self.require_fresh_authentication(actor).await?;
         let mut tx = self.platform.db.begin().await?;
         store::organization::lock(&mut tx, actor.organization).await?;
         let user = self.find_account(&mut tx, actor, id).await?.user;

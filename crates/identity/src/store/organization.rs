@@ -15,6 +15,12 @@ pub async fn find_by_name(tx: &mut Tx, name: &str) -> Result<Option<Organization
     Ok(row.map(|(id,)| id))
 }
 
+pub async fn find_name(tx: &mut Tx, id: OrganizationId) -> Result<Option<String>> {
+    let row: Option<(String,)> = on_db!(tx, conn => sqlx::query_as("select name from organization where id = $1")
+        .bind(id).fetch_optional(conn).await)?;
+    Ok(row.map(|(name,)| name))
+}
+
 pub async fn insert(tx: &mut Tx, id: OrganizationId, name: &str, now: Timestamp) -> Result<()> {
     on_db!(tx, conn => sqlx::query("insert into organization (id, name, created_at) values ($1, $2, $3)")
         .bind(id).bind(name).bind(now).execute(conn).await.map(drop))?;

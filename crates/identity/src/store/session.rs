@@ -10,6 +10,8 @@ pub struct NewSession<'a> {
     pub organization: OrganizationId,
     pub user: UserId,
     pub kind: SessionKind,
+    /// How the person proved who he is.
+    pub method: &'a str,
     pub user_agent: &'a str,
     pub address: &'a str,
     pub now: Timestamp,
@@ -19,10 +21,10 @@ pub struct NewSession<'a> {
 pub async fn insert(tx: &mut Tx, session: NewSession<'_>) -> Result<()> {
     on_db!(tx, conn => sqlx::query(
         "insert into user_session (id, organization_id, user_id, kind, user_agent, address, created_at, last_used_at,
-           expires_at) values ($1, $2, $3, $4, $5, $6, $7, $7, $8)",
+           authenticated_at, expires_at, method) values ($1, $2, $3, $4, $5, $6, $7, $7, $7, $8, $9)",
     )
     .bind(session.id).bind(session.organization).bind(session.user).bind(session.kind.as_str())
-    .bind(session.user_agent).bind(session.address).bind(session.now).bind(session.expires_at)
+    .bind(session.user_agent).bind(session.address).bind(session.now).bind(session.expires_at).bind(session.method)
     .execute(conn).await.map(drop))?;
     Ok(())
 }
@@ -214,6 +216,51 @@ pub async fn end(
          where organization_id = $1 and id = $2 and ended_at is null",
     ).bind(organization).bind(session).bind(now).bind(reason)
     .execute(conn).await.map(|result| result.rows_affected() == 1))?)
+}
+
+/// Ends the live sessions of this kind beyond the `keep` used last, and tells which.
+pub async fn end_beyond(
+    tx: &mut Tx,
+    organization: OrganizationId,
+    user: UserId,
+    kind: SessionKind,
+    keep: i64,
+    now: Timestamp,
+) -> Result<Vec<SessionId>> {
+    let rows: Vec<(SessionId,)> = on_db!(tx, conn => sqlx::query_as(
+        "update user_session set ended_at = $4, end_reason = 'too_many_sessions'
+         where organization_id = $1 and ended_at is null and id in (
+           select id from user_session
+           where organization_id = $1 and user_id = $2 and kind = $3 and ended_at is null and expires_at > $4
+           order by last_used_at desc, id desc limit 1000 offset $5)
+         returning id",
+    ).bind(organization).bind(user).bind(kind.as_str()).bind(now).bind(keep).fetch_all(conn).await)?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
+}
+
+/// When the person of a session last proved who he is.
+pub async fn authenticated_at(
+    tx: &mut Tx,
+    organization: OrganizationId,
+    user: UserId,
+    session: SessionId,
+) -> Result<Option<Timestamp>> {
+    let row: Option<(Timestamp,)> = on_db!(tx, conn => sqlx::query_as(
+        "select authenticated_at from user_session where organization_id = $1 and user_id = $2 and id = $3",
+    ).bind(organization).bind(user).bind(session).fetch_optional(conn).await)?;
+    Ok(row.map(|(at,)| at))
+}
+
+pub async fn set_authenticated(
+    tx: &mut Tx,
+    organization: OrganizationId,
+    session: SessionId,
+    now: Timestamp,
+) -> Result<()> {
+    on_db!(tx, conn => sqlx::query(
+        "update user_session set authenticated_at = $3 where organization_id = $1 and id = $2",
+    ).bind(organization).bind(session).bind(now).execute(conn).await.map(drop))?;
+    Ok(())
 }
 
 /// Ends the sessions of a user but one, and tells which.

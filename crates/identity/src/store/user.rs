@@ -23,6 +23,7 @@ struct Row {
     is_active: bool,
     created_at: Timestamp,
     last_login_at: Option<Timestamp>,
+    email_verified_at: Option<Timestamp>,
 }
 
 impl Row {
@@ -38,6 +39,7 @@ impl Row {
                 is_active: self.is_active,
                 created_at: self.created_at,
                 last_login_at: self.last_login_at,
+                email_verified_at: self.email_verified_at,
             },
         })
     }
@@ -50,7 +52,8 @@ pub(crate) fn parse_role(text: &str) -> Result<Role> {
 /// By user name or e-mail, in whatever organisation: signing in is how the organisation is found.
 pub async fn find_by_login(tx: &mut Tx, login_key: &str) -> Result<Option<Account>> {
     let row: Option<Row> = on_db!(tx, conn => sqlx::query_as(
-        "select id, organization_id, username, email, role, password_hash, is_active, created_at, last_login_at
+        "select id, organization_id, username, email, role, password_hash, is_active, created_at, last_login_at,
+           email_verified_at
          from user_account where username_key = $1 or email_key = $1",
     ).bind(login_key).fetch_optional(conn).await)?;
     row.map(Row::into_account).transpose()
@@ -58,7 +61,8 @@ pub async fn find_by_login(tx: &mut Tx, login_key: &str) -> Result<Option<Accoun
 
 pub async fn find(tx: &mut Tx, organization: OrganizationId, id: UserId) -> Result<Option<Account>> {
     let row: Option<Row> = on_db!(tx, conn => sqlx::query_as(
-        "select id, organization_id, username, email, role, password_hash, is_active, created_at, last_login_at
+        "select id, organization_id, username, email, role, password_hash, is_active, created_at, last_login_at,
+           email_verified_at
          from user_account where organization_id = $1 and id = $2",
     ).bind(organization).bind(id).fetch_optional(conn).await)?;
     row.map(Row::into_account).transpose()
@@ -77,7 +81,8 @@ pub struct Slice<'a> {
 /// By user name.
 pub async fn list(tx: &mut Tx, organization: OrganizationId, slice: Slice<'_>) -> Result<Vec<User>> {
     let rows: Vec<Row> = on_db!(tx, conn => sqlx::query_as(
-        "select id, organization_id, username, email, role, password_hash, is_active, created_at, last_login_at
+        "select id, organization_id, username, email, role, password_hash, is_active, created_at, last_login_at,
+           email_verified_at
          from user_account
          where organization_id = $1 and username_key > $2
            and ($3 is null or username_key like $3 escape '\\' or email_key like $3 escape '\\')
@@ -171,7 +176,8 @@ pub async fn update(
 ) -> Result<()> {
     on_db!(tx, conn => sqlx::query(
         "update user_account set username = $3, username_key = $4, email = $5, email_key = $6, role = $7,
-           updated_at = $8 where organization_id = $1 and id = $2",
+           updated_at = $8, email_verified_at = case when email_key = $6 then email_verified_at end
+         where organization_id = $1 and id = $2",
     )
     .bind(organization).bind(id)
     .bind(username.as_str()).bind(name_key(username.as_str())).bind(email.as_str()).bind(name_key(email.as_str()))
@@ -206,6 +212,21 @@ pub async fn set_password(
     Ok(())
 }
 
+/// The owner has proved that this is his address. False when the account has another by now.
+pub async fn set_email_verified(
+    tx: &mut Tx,
+    organization: OrganizationId,
+    id: UserId,
+    email: &str,
+    now: Timestamp,
+) -> Result<bool> {
+    Ok(on_db!(tx, conn => sqlx::query(
+        "update user_account set email_verified_at = coalesce(email_verified_at, $4)
+         where organization_id = $1 and id = $2 and email_key = $3",
+    ).bind(organization).bind(id).bind(name_key(email)).bind(now)
+    .execute(conn).await.map(|result| result.rows_affected() == 1))?)
+}
+
 pub async fn set_last_login(tx: &mut Tx, organization: OrganizationId, id: UserId, now: Timestamp) -> Result<()> {
     on_db!(tx, conn => sqlx::query("update user_account set last_login_at = $3 where organization_id = $1 and id = $2")
         .bind(organization).bind(id).bind(now).execute(conn).await.map(drop))?;
@@ -229,6 +250,7 @@ struct CurrentRow {
     username: String,
     email: String,
     role: String,
+    email_verified_at: Option<Timestamp>,
 }
 
 pub async fn find_current(
@@ -238,7 +260,7 @@ pub async fn find_current(
     session: SessionId,
 ) -> Result<Option<CurrentUser>> {
     let row: Option<CurrentRow> = on_db!(tx, conn => sqlx::query_as(
-        "select o.name as organization_name, u.username, u.email, u.role
+        "select o.name as organization_name, u.username, u.email, u.role, u.email_verified_at
          from user_account u join organization o on o.id = u.organization_id
          where u.organization_id = $1 and u.id = $2",
     ).bind(organization).bind(id).fetch_optional(conn).await)?;
@@ -251,6 +273,7 @@ pub async fn find_current(
             email: row.email,
             role: parse_role(&row.role)?,
             session_id: session,
+            email_verified_at: row.email_verified_at,
         })
     })
     .transpose()

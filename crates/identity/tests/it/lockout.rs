@@ -198,3 +198,14 @@ async fn failures_and_locks_are_on_record_without_what_was_typed() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn name_and_address_of_one_account_count_together() {
+    each(|world| async move {
+        fail(&world, "admin", &here(), 3).await;
+        fail(&world, "admin@example.org", &here(), 2).await;
+        assert_eq!(world.try_sign_in("ADMIN", PASSWORD, &here()).await, "locked_out");
+        assert_eq!(world.try_sign_in("admin@example.org", PASSWORD, &here()).await, "locked_out");
+    })
+    .await;
+}

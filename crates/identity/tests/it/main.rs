@@ -4,13 +4,19 @@
 mod account;
 mod audit;
 mod browser;
+mod invitations;
+mod links;
 mod live;
 mod lockout;
+mod mailbox;
+mod passkeys;
 mod rest;
+mod second_factor;
 mod service_keys;
 mod sessions;
 mod setup;
 mod sign_in;
+mod step_up;
 mod users;
 
 use portico_identity::{Identity, NewUser, RequestContext, SessionKind, SignedIn};

@@ -317,7 +317,7 @@ async fn sessions_password_and_trail_over_rest() {
 #[tokio::test]
 async fn every_route_refuses_whom_it_should() {
     // anonymous, user, manager, administrator of another organisation, administrator
-    const MATRIX: [(&str, &str, [u16; 5]); 20] = [
+    const MATRIX: [(&str, &str, [u16; 5]); 46] = [
         ("POST", "/api/v1/setup", [400; 5]),
         ("POST", "/api/v1/auth/login", [400; 5]),
         ("POST", "/api/v1/auth/refresh", [400; 5]),
@@ -337,6 +337,32 @@ async fn every_route_refuses_whom_it_should() {
         ("DELETE", "/api/v1/users/{id}", [401, 403, 403, 404, 200]),
         ("GET", "/api/v1/audit", [401, 403, 403, 200, 200]),
         ("GET", "/api/v1/audit/export", [401, 403, 403, 200, 200]),
+        ("POST", "/api/v1/auth/login/second-factor", [400; 5]),
+        ("POST", "/api/v1/auth/login/second-factor/passkey", [400; 5]),
+        ("POST", "/api/v1/auth/step-up", [401, 400, 400, 400, 400]),
+        ("POST", "/api/v1/auth/step-up/passkey", [401, 200, 200, 200, 200]),
+        ("POST", "/api/v1/auth/passkey/begin", [200; 5]),
+        ("POST", "/api/v1/auth/passkey", [400; 5]),
+        ("POST", "/api/v1/account/passkeys/begin", [401, 200, 200, 200, 200]),
+        ("GET", "/api/v1/account/passkeys", [401, 200, 200, 200, 200]),
+        ("POST", "/api/v1/account/passkeys", [401, 400, 400, 400, 400]),
+        ("PATCH", "/api/v1/account/passkeys/{id}", [401, 400, 400, 400, 400]),
+        ("DELETE", "/api/v1/account/passkeys/{id}", [401, 404, 404, 404, 404]),
+        ("GET", "/api/v1/account/factors", [401, 200, 200, 200, 200]),
+        ("POST", "/api/v1/account/totp", [401, 201, 201, 201, 201]),
+        ("POST", "/api/v1/account/totp/confirm", [401, 400, 400, 400, 400]),
+        ("DELETE", "/api/v1/account/totp", [401, 200, 200, 200, 200]),
+        ("POST", "/api/v1/account/recovery-codes", [401, 409, 409, 409, 409]),
+        ("POST", "/api/v1/auth/password-reset", [400; 5]),
+        ("POST", "/api/v1/auth/password-reset/confirm", [400; 5]),
+        ("POST", "/api/v1/auth/verify-email", [400; 5]),
+        ("POST", "/api/v1/account/verify-email", [401, 202, 202, 202, 202]),
+        ("GET", "/api/v1/invitations", [401, 403, 403, 200, 200]),
+        ("POST", "/api/v1/invitations", [401, 400, 400, 400, 400]),
+        ("DELETE", "/api/v1/invitations/{id}", [401, 403, 403, 404, 404]),
+        ("POST", "/api/v1/invitations/{id}/resend", [401, 403, 403, 404, 404]),
+        ("POST", "/api/v1/auth/invitation", [400; 5]),
+        ("POST", "/api/v1/auth/invitation/accept", [400; 5]),
         ("POST", "/api/v1/auth/logout", [200; 5]),
     ];
     each(|world| async move {
@@ -361,7 +387,10 @@ async fn every_route_refuses_whom_it_should() {
         for (method, path, expected) in MATRIX {
             let path = path.replace("{id}", &victim);
             let body = match (method, path.as_str()) {
-                ("PUT" | "PATCH", path) if path.ends_with(&victim) => Some(json!({ "username": "victim" })),
+                ("PUT" | "PATCH", path) if path.starts_with("/api/v1/users") && path.ends_with(&victim) => {
+                    Some(json!({ "username": "victim" }))
+                }
+                ("PATCH", path) if path.contains("/passkeys/") => Some(json!({ "nonsense": true })),
                 ("POST", path) if !path.ends_with("logout") => Some(json!({ "nonsense": true })),
                 _ => None,
             };
@@ -419,6 +448,89 @@ async fn service_key_works_in_its_header_and_is_shown_once() {
             assert_eq!(status, expected, "{problem}");
         }
         assert_eq!(admin.get("/api/v1/service-keys/nonsense").await.0, 404);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn second_factor_over_rest() {
+    each(|world| async move {
+        let client = Client::signed_in(&world, "admin").await;
+        let (status, begun) = client.send("POST", "/api/v1/account/totp", None).await;
+        assert_eq!(status, 201, "{begun}");
+        let app = crate::second_factor::App::new(begun["totp"]["secret"].as_str().unwrap());
+        let confirm = json!({ "code": app.code(&world) });
+        let response = client.raw("POST", "/api/v1/account/totp/confirm", Some(confirm)).await;
+        assert_eq!(
+            (response.status().as_u16(), &response.headers()[header::CACHE_CONTROL]),
+            (200, &"no-store".parse().unwrap())
+        );
+        world.clock.advance_ms(30_000);
+
+        let stranger = Client::new(&world);
+        let login = json!({ "username": "admin", "password": PASSWORD });
+        let response = stranger.raw("POST", "/api/v1/auth/login", Some(login.clone())).await;
+        assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+        assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
+        let bytes = response.into_body().collect().await.unwrap().to_bytes();
+        let wanted: Value = serde_json::from_slice(&bytes).unwrap();
+        assert_eq!((&wanted["code"], &wanted["expires_in"]), (&json!("second_factor_required"), &json!(300)));
+        assert_eq!(wanted["factors"], json!(["totp", "recovery_code"]));
+        assert!(wanted.get("access_token").is_none());
+        let token = wanted["challenge_token"].as_str().unwrap();
+        let path = "/api/v1/auth/login/second-factor";
+        let (status, _) = stranger.post(path, json!({ "challenge_token": token })).await;
+        assert_eq!(status, 400);
+        let both = json!({ "challenge_token": token, "code": "1", "recovery_code": "2" });
+        assert_eq!(stranger.post(path, both).await.0, 400);
+        let wrong = json!({ "challenge_token": token, "code": "000000" });
+        assert_eq!(stranger.post(path, wrong).await.1["code"], "invalid_second_factor");
+        let right = json!({ "challenge_token": token, "code": app.code(&world) });
+        let (status, body) = stranger.post(path, right).await;
+        assert_eq!((status, &body["user"]["username"]), (200, &json!("admin")), "{body}");
+
+        world.clock.advance_ms(601_000);
+        let (status, refused) = client.send("DELETE", "/api/v1/account/totp", None).await;
+        assert_eq!((status, &refused["code"]), (403, &json!("step_up_required")));
+        assert_eq!(client.post("/api/v1/auth/step-up", json!({})).await.0, 400);
+        assert_eq!(client.post("/api/v1/auth/step-up", json!({ "password": "wrong" })).await.0, 400);
+        assert_eq!(client.post("/api/v1/auth/step-up", json!({ "password": PASSWORD })).await.0, 200);
+        assert_eq!(client.send("DELETE", "/api/v1/account/totp", None).await.0, 200);
+        assert_eq!(stranger.post("/api/v1/auth/login", login).await.0, 200);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn reset_and_invitation_over_rest() {
+    each(|world| async move {
+        world.user("berta", Role::User).await;
+        let client = Client::new(&world);
+        let known = client.post("/api/v1/auth/password-reset", json!({ "email": "berta@example.org" })).await;
+        let unknown = client.post("/api/v1/auth/password-reset", json!({ "login": "nobody" })).await;
+        assert_eq!(known.0, 202);
+        assert_eq!(known, unknown);
+        let token = world.last_link("berta@example.org", "/reset-password").await;
+        let confirm = json!({ "token": token, "new_password": OTHER_PASSWORD });
+        assert_eq!(client.post("/api/v1/auth/password-reset/confirm", confirm.clone()).await.0, 200);
+        assert_eq!(client.post("/api/v1/auth/password-reset/confirm", confirm).await.0, 403);
+        assert_eq!(world.try_sign_in("berta", OTHER_PASSWORD, &crate::here()).await, "ok");
+
+        let admin = Client::signed_in(&world, "admin").await;
+        let (status, made) = admin.post("/api/v1/invitations", json!({ "email": "carla@example.org" })).await;
+        assert_eq!((status, &made["invitation"]["role"]), (201, &json!("user")), "{made}");
+        let id = made["invitation"]["id"].as_str().unwrap().to_owned();
+        assert_eq!(admin.send("POST", &format!("/api/v1/invitations/{id}/resend"), None).await.0, 200);
+        let token = world.last_link("carla@example.org", "/invitation").await;
+        let (_, offered) = client.post("/api/v1/auth/invitation", json!({ "token": token })).await;
+        assert_eq!(offered["invitation"]["organization_name"], "Test");
+        let accept = json!({ "token": token, "username": "carla", "password": OTHER_PASSWORD });
+        let (status, body) = client.post("/api/v1/auth/invitation/accept", accept).await;
+        assert_eq!((status, &body["user"]["email"]), (201, &json!("carla@example.org")), "{body}");
+        let (_, listed) = admin.get("/api/v1/invitations").await;
+        assert_eq!(listed["invitations"][0]["state"], "accepted");
+        assert_eq!(admin.send("DELETE", &format!("/api/v1/invitations/{id}"), None).await.0, 409);
+        assert_eq!(admin.send("DELETE", "/api/v1/invitations/nonsense", None).await.0, 404);
     })
     .await;
 }

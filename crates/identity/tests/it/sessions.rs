@@ -1,7 +1,7 @@
 use portico_identity::SessionKind;
 use portico_model::identity::Role;
 
-use crate::{PASSWORD, code, each, here};
+use crate::{PASSWORD, code, each, each_with, here};
 
 #[tokio::test]
 async fn access_token_lives_as_long_as_its_kind() {
@@ -198,4 +198,32 @@ async fn open_connection_is_good_while_session_and_role_are() {
         assert!(!world.identity.is_alive(&actor).await);
     })
     .await;
+}
+
+#[tokio::test]
+async fn beyond_the_cap_the_session_unused_for_longest_ends() {
+    each_with(
+        |config| config.identity.max_sessions = 3,
+        |world| async move {
+            let kind = portico_identity::SessionKind::Browser;
+            let browser = world.identity.sign_in("admin", PASSWORD, kind, &here()).await.unwrap();
+            // The administrator has a session for the API already.
+            let mut sessions = Vec::new();
+            for _ in 0..3 {
+                world.clock.advance_ms(1_000);
+                sessions.push(world.sign_in("admin").await);
+            }
+            assert_eq!(code(world.identity.is_alive(&world.admin).await.then_some(()).ok_or_else(ended)), "ended");
+            for session in &sessions {
+                assert_eq!(code(world.identity.authenticate(&session.access_token, &here()).await), "ok");
+            }
+            // Programs do not push a browser out.
+            assert_eq!(code(world.identity.authenticate(&browser.access_token, &here()).await), "ok");
+        },
+    )
+    .await;
+}
+
+fn ended() -> portico_platform::Error {
+    portico_platform::Error::conflict("ended", "")
 }

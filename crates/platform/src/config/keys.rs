@@ -81,6 +81,21 @@ pub const KEYS: &[Key] = &[
         "identity.service_key_overlap_s",
         "How long the old key of a service works beside the new one after a rotation, unless the rotation says otherwise, seconds.",
     ),
+    key(
+        "identity.step_up_s",
+        "How long after proving who one is (signing in, or again when asked) sensitive actions are allowed, seconds.",
+    ),
+    key(
+        "identity.max_sessions",
+        "Sessions of one person at the same time, browsers and API clients each; the one unused for longest ends.",
+    ),
+    key(
+        "identity.require_verified_email",
+        "Whether one who signed up must confirm the e-mail address before the first sign-in.",
+    ),
+    key("identity.reset_link_s", "Life of a link to set a new password, seconds."),
+    key("identity.verification_link_s", "Life of a link to confirm an e-mail address, seconds."),
+    key("identity.invitation_s", "Life of an invitation, seconds."),
     key("devices.max_devices_per_user", "Most devices one user may register."),
     key(
         "devices.heartbeat_interval_s",

@@ -87,6 +87,12 @@ pub struct IdentityConfig {
     pub setup_token_s: i64,
     pub min_password_chars: usize,
     pub service_key_overlap_s: i64,
+    pub step_up_s: i64,
+    pub max_sessions: i64,
+    pub require_verified_email: bool,
+    pub reset_link_s: i64,
+    pub verification_link_s: i64,
+    pub invitation_s: i64,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -161,6 +167,12 @@ impl Default for IdentityConfig {
             setup_token_s: 86_400,
             min_password_chars: 12,
             service_key_overlap_s: 86_400,
+            step_up_s: 600,
+            max_sessions: 30,
+            require_verified_email: false,
+            reset_link_s: 1_800,
+            verification_link_s: 3 * 86_400,
+            invitation_s: 7 * 86_400,
         }
     }
 }
@@ -220,7 +232,8 @@ impl Config {
     /// Where browsers find this server: as configured, else from the listening address.
     #[must_use]
     pub fn public_url(&self) -> String {
-        self.public_url.clone().unwrap_or_else(|| format!("http://{}", self.http_addr))
+        let scheme = if self.http.tls_cert.is_some() { "https" } else { "http" };
+        self.public_url.clone().unwrap_or_else(|| format!("{scheme}://{}", self.http_addr))
     }
 }
 
