@@ -106,6 +106,7 @@ async fn every_route_is_in_the_matrix_and_keeps_to_it() {
                 "/api/v1/users" => serde_json::json!({
                     "username": "new", "email": "new@example.com", "password": PASSWORD, "role": "admin"
                 }),
+                "/api/v1/invitations" => serde_json::json!({ "email": "invited@example.com" }),
                 "/api/v1/users/{id}" => serde_json::json!({ "email": "other@example.com" }),
                 "/api/v1/admin/devices/{id}/status" => serde_json::json!({ "status": "inactive" }),
                 "/api/v1/devices/{id}/commands" => serde_json::json!({ "name": "reboot" }),

@@ -13,10 +13,12 @@ fn link(platform: &Platform, path: &str, token: &str) -> String {
 }
 
 fn hours_or_days(seconds: i64) -> String {
-    match seconds {
-        ..=5_400 => format!("{} minutes", seconds.div_euclid(60).max(1)),
-        ..=172_800 => format!("{} hours", seconds.div_euclid(3_600)),
-        _ => format!("{} days", seconds.div_euclid(86_400)),
+    if seconds <= 5_400 {
+        format!("{} minutes", seconds.div_euclid(60).max(1))
+    } else if seconds <= 172_800 {
+        format!("{} hours", seconds.div_euclid(3_600))
+    } else {
+        format!("{} days", seconds.div_euclid(86_400))
     }
 }
 

@@ -317,7 +317,7 @@ async fn sessions_password_and_trail_over_rest() {
 #[tokio::test]
 async fn every_route_refuses_whom_it_should() {
     // anonymous, user, manager, administrator of another organisation, administrator
-    const MATRIX: [(&str, &str, [u16; 5]); 46] = [
+    const MATRIX: [(&str, &str, [u16; 5]); 52] = [
         ("POST", "/api/v1/setup", [400; 5]),
         ("POST", "/api/v1/auth/login", [400; 5]),
         ("POST", "/api/v1/auth/refresh", [400; 5]),
@@ -363,6 +363,12 @@ async fn every_route_refuses_whom_it_should() {
         ("POST", "/api/v1/invitations/{id}/resend", [401, 403, 403, 404, 404]),
         ("POST", "/api/v1/auth/invitation", [400; 5]),
         ("POST", "/api/v1/auth/invitation/accept", [400; 5]),
+        ("GET", "/api/v1/service-keys", [401, 403, 403, 200, 200]),
+        ("POST", "/api/v1/service-keys", [401, 400, 400, 400, 400]),
+        ("GET", "/api/v1/service-keys/{id}", [401, 403, 403, 404, 404]),
+        ("PATCH", "/api/v1/service-keys/{id}", [401, 403, 403, 404, 404]),
+        ("DELETE", "/api/v1/service-keys/{id}", [401, 403, 403, 404, 404]),
+        ("POST", "/api/v1/service-keys/{id}/rotate", [401, 403, 403, 404, 404]),
         ("POST", "/api/v1/auth/logout", [200; 5]),
     ];
     each(|world| async move {
@@ -390,6 +396,7 @@ async fn every_route_refuses_whom_it_should() {
                 ("PUT" | "PATCH", path) if path.starts_with("/api/v1/users") && path.ends_with(&victim) => {
                     Some(json!({ "username": "victim" }))
                 }
+                ("PATCH", path) if path.contains("/service-keys/") => Some(json!({ "name": "Other" })),
                 ("PATCH", path) if path.contains("/passkeys/") => Some(json!({ "nonsense": true })),
                 ("POST", path) if !path.ends_with("logout") => Some(json!({ "nonsense": true })),
                 _ => None,

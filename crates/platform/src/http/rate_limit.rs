@@ -48,10 +48,26 @@ impl RouteClass {
             return Self::Other;
         }
         match path {
-            "/api/v1/auth/login" | "/api/v1/setup" | "/api/v1/account/password" => Self::SignIn,
-            "/api/v1/auth/register" | "/api/v1/devices/register" => Self::Register,
+            "/api/v1/setup" | "/api/v1/account/password" => Self::SignIn,
+            "/api/v1/auth/register" | "/api/v1/devices/register" | "/sfn/identity/sign_up" => Self::Register,
             _ => {
-                const SIGN_IN: [&str; 4] = ["sign_in", "setup", "set_up", "change_password"];
+                const PATHS: [&str; 6] =
+                    ["login", "step-up", "passkey", "password-reset", "verify-email", "invitation"];
+                if let Some(path) = path.strip_prefix("/api/v1/auth/") {
+                    let first = path.split('/').next().unwrap_or_default();
+                    return if PATHS.contains(&first) { Self::SignIn } else { Self::Other };
+                }
+                const SIGN_IN: [&str; 9] = [
+                    "sign_in",
+                    "setup",
+                    "set_up",
+                    "change_password",
+                    "step_up",
+                    "second_factor",
+                    "reset_password",
+                    "verify_email",
+                    "accept_invitation",
+                ];
                 let function = path.strip_prefix("/sfn/identity/").unwrap_or_default();
                 let is_sign_in = SIGN_IN.iter().any(|name| function.starts_with(name));
                 if is_sign_in { Self::SignIn } else { Self::Other }
@@ -285,6 +301,10 @@ mod tests {
     fn paths_have_their_class() {
         let class = |method: Method, path: &str| RouteClass::of(&method, path);
         assert_eq!(class(Method::POST, "/api/v1/auth/login"), RouteClass::SignIn);
+        assert_eq!(class(Method::POST, "/api/v1/auth/login/second-factor"), RouteClass::SignIn);
+        assert_eq!(class(Method::POST, "/api/v1/auth/password-reset"), RouteClass::SignIn);
+        assert_eq!(class(Method::POST, "/api/v1/auth/refresh"), RouteClass::Other);
+        assert_eq!(class(Method::POST, "/sfn/identity/sign_up"), RouteClass::Register);
         assert_eq!(class(Method::POST, "/sfn/identity/sign_in"), RouteClass::SignIn);
         assert_eq!(class(Method::POST, "/sfn/identity/set_up"), RouteClass::SignIn);
         assert_eq!(class(Method::POST, "/sfn/identity/sign_out"), RouteClass::Other);
