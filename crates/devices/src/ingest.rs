@@ -18,6 +18,7 @@ use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::Known;
+use crate::alarm_rules::Judge;
 use crate::channel;
 use crate::presence::Presence;
 use batch::Stored;
@@ -62,14 +63,15 @@ pub struct Ingest {
 struct Writer {
     platform: Platform,
     presence: Presence,
+    judge: Judge,
     queue: mpsc::Receiver<Submission>,
     index: SeriesIndex,
 }
 
 impl Ingest {
-    pub fn new(platform: Platform, presence: Presence) -> Self {
+    pub fn new(platform: Platform, presence: Presence, judge: Judge) -> Self {
         let (queue, receiver) = mpsc::channel(platform.config.devices.ingest_queue_messages.max(1));
-        let writer = Writer { platform, presence, queue: receiver, index: SeriesIndex::default() };
+        let writer = Writer { platform, presence, judge, queue: receiver, index: SeriesIndex::default() };
         Self { queue, room: Arc::new(Semaphore::new(ROOM_VALUES as usize)), writer: Arc::new(Mutex::new(writer)) }
     }
 
@@ -156,8 +158,9 @@ impl Writer {
         let mut waiting = vec![batch];
         let mut pause = Duration::from_millis(50);
         while let Some(mut batch) = waiting.pop() {
-            match batch::store(&self.platform, &mut self.index, &batch).await {
-                Ok(stored) => {
+            match batch::store(&self.platform, &mut self.index, &self.judge, &batch).await {
+                Ok(mut stored) => {
+                    self.judge.alarms.announce(std::mem::take(&mut stored.changes));
                     pause = Duration::from_millis(50);
                     self.finish(batch, &stored);
                 }

@@ -6,6 +6,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+mod alarm_rules;
 mod channel;
 mod commands;
 mod directory;
@@ -32,7 +33,7 @@ mod views;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use portico_alarms::Alarms;
-use portico_model::DeviceId;
+use portico_model::{DeviceId, Timestamp};
 use portico_platform::Platform;
 use portico_platform::mqtt::Topics;
 
@@ -56,8 +57,9 @@ pub struct Devices(Arc<Inner>);
 
 struct Inner {
     platform: Platform,
-    #[expect(dead_code, reason = "rules of devices will raise them")]
     alarms: Alarms,
+    judge: alarm_rules::Judge,
+    started_at: Timestamp,
     directory: directory::Directory,
     presence: presence::Presence,
     ingest: ingest::Ingest,
@@ -76,10 +78,11 @@ struct Inner {
 impl Devices {
     #[must_use]
     pub fn new(platform: Platform, alarms: Alarms) -> Self {
-        let presence = presence::Presence::new(platform.clone());
+        let judge = alarm_rules::Judge { alarms: alarms.clone(), index: alarm_rules::Index::new(platform.db.clone()) };
+        let presence = presence::Presence::new(platform.clone(), judge.clone());
         Self(Arc::new(Inner {
             directory: directory::Directory::new(platform.db.clone()),
-            ingest: ingest::Ingest::new(platform.clone(), presence.clone()),
+            ingest: ingest::Ingest::new(platform.clone(), presence.clone(), judge.clone()),
             presence,
             sessions: RwLock::default(),
             files: firmware::Files::new(platform.config.firmware_dir()),
@@ -88,8 +91,10 @@ impl Devices {
             topics: Topics::new(&platform.config.mqtt.prefix).unwrap_or_default(),
             untimed: mqtt::UntimedClock::default(),
             broker: OnceLock::new(),
+            started_at: platform.clock.now(),
             platform,
             alarms,
+            judge,
         }))
     }
 
@@ -108,6 +113,7 @@ impl Devices {
             async move { presence.run(cancel).await }
         });
         jobs::spawn(self);
+        alarm_rules::spawn(self);
     }
 
     /// What ends MQTT sessions. Without it they last until the client goes.

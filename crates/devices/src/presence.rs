@@ -6,6 +6,7 @@ use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use portico_alarms::Change;
 use portico_model::devices::{Connection, HEARTBEAT_GRACE_MS, MISSED_HEARTBEATS_ALLOWED, StatusReport};
 use portico_model::live::Event;
 use portico_model::{ApiKeyId, DeviceId, Timestamp};
@@ -14,6 +15,7 @@ use portico_platform::{Platform, Result};
 use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use crate::alarm_rules::Judge;
 use crate::store::command;
 use crate::store::presence::{self as store, Row};
 use crate::store::problem::{self, Tally};
@@ -42,6 +44,7 @@ pub struct Presence(Arc<Inner>);
 
 struct Inner {
     platform: Platform,
+    judge: Judge,
     /// One entry for each device heard since the last write: bounded by the devices there are.
     pending: Mutex<HashMap<DeviceId, Pending>>,
     tallies: Mutex<HashMap<(DeviceId, &'static str), Tally>>,
@@ -68,9 +71,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Presence {
-    pub fn new(platform: Platform) -> Self {
+    pub fn new(platform: Platform, judge: Judge) -> Self {
         Self(Arc::new(Inner {
             platform,
+            judge,
             pending: Mutex::default(),
             tallies: Mutex::default(),
             keys: Mutex::default(),
@@ -190,7 +194,8 @@ impl Presence {
             return Ok(());
         }
         match self.write(&pending).await {
-            Ok(changes) => {
+            Ok((changes, alarms)) => {
+                self.0.judge.alarms.announce(alarms);
                 for (row, before) in &changes {
                     self.announce(row, before);
                 }
@@ -209,8 +214,9 @@ impl Presence {
         }
     }
 
-    /// One transaction; the rows as they are now and as they were.
-    async fn write(&self, pending: &HashMap<DeviceId, Pending>) -> Result<Vec<(Row, Row)>> {
+    /// One transaction; the rows as they are now and as they were, and the alarms this raised or cleared.
+    async fn write(&self, pending: &HashMap<DeviceId, Pending>) -> Result<(Vec<(Row, Row)>, Vec<Change>)> {
+        let now = self.0.platform.clock.now();
         let mut changes = Vec::new();
         let mut tx = self.0.platform.db.begin().await?;
         // Sorted, so that two servers lock rows in the same order.
@@ -234,8 +240,17 @@ impl Presence {
             }
             changes.extend(rows);
         }
+        let moved: Vec<_> = changes
+            .iter()
+            .filter(|(after, before)| after.connection != before.connection)
+            .map(|(after, before)| {
+                let is_online = after.connection == Connection::Online.as_str();
+                (after.id, is_online, before.last_seen_at.unwrap_or(now))
+            })
+            .collect();
+        let alarms = self.0.judge.connections(&mut tx, &moved, now).await?;
         tx.commit().await?;
-        Ok(changes)
+        Ok((changes, alarms))
     }
 
     fn announce(&self, after: &Row, before: &Row) {
@@ -355,7 +370,10 @@ impl Presence {
             }
             let mut tx = self.0.platform.db.begin().await?;
             let rows = store::mark_overdue_offline(&mut tx, now).await?;
+            let moved: Vec<_> = rows.iter().map(|row| (row.id, false, row.last_seen_at.unwrap_or(now))).collect();
+            let alarms = self.0.judge.connections(&mut tx, &moved, now).await?;
             tx.commit().await?;
+            self.0.judge.alarms.announce(alarms);
             swept += rows.len();
             for row in rows {
                 self.went_offline(row.id);

@@ -17,7 +17,7 @@ use serde_json::json;
 use crate::directory::{Grant, Known, generate_key, hash_key};
 use crate::mqtt::{LONGEST_WAIT, database_away};
 use crate::store::device::{self as store, After, Filter, Sort};
-use crate::store::{key, problem};
+use crate::store::{alarm_rule, key, problem};
 use crate::{Devices, channel, input};
 
 /// Most devices on a page.
@@ -224,12 +224,15 @@ impl Devices {
         } else {
             self.find_changeable(&mut tx, actor, id).await?
         };
-        let status_before = before.status;
+        let (status_before, type_before) = (before.status, before.device_type.clone());
         let changed_fields = names_of(&change);
         let mut device = input::changed(before, change)?;
         device.updated_at = platform.clock.now();
         if let Some(what) = store::find_clash(&mut tx, actor.organization, &device).await? {
             return Err(clash(what));
+        }
+        if device.status != status_before || device.device_type != type_before {
+            alarm_rule::scope_changed(&mut tx, actor.organization).await?;
         }
         store::update(&mut tx, actor.organization, &device).await?;
         let entry = Entry::success("device.changed").target("device", id);

@@ -45,6 +45,8 @@ impl Devices {
         }
         store::set_owner(&mut tx, organization, id, to, device.updated_at).await?;
         let left = group::remove_from_groups_of(&mut tx, organization, id, from).await?;
+        let subject = id.to_string();
+        let alarms = self.0.alarms.change_owner(&mut tx, organization, "device", &subject, to).await?;
         let details = json!({"name": device.name, "from": from.to_string(), "to": to.to_string()});
         let entry = Entry::success("device.transferred").target("device", id).details(details);
         let record = platform.audit.append(&mut tx, actor, entry).await?;
@@ -62,6 +64,7 @@ impl Devices {
             let event = Event::GroupChanged { id };
             platform.hub.publish(Publication { channels: channels.clone(), event, delivery: Delivery::Every });
         }
+        self.0.alarms.announce(alarms);
         self.announce_change(organization, &device, record);
         Ok(device)
     }

@@ -102,6 +102,10 @@ async fn every_route_is_in_the_matrix_and_keeps_to_it() {
                 "/api/v1/webhooks" | "/api/v1/webhooks/{id}" => {
                     serde_json::json!({ "name": "new", "url": "https://example.org/hook" })
                 }
+                "/api/v1/alarm-rules/{id}" => serde_json::json!({
+                    "name": "new", "severity": "info", "scope": { "kind": "type", "device_type": "sensor" },
+                    "condition": { "kind": "connection" }
+                }),
                 "/api/v1/alarms/{id}/notes" => serde_json::json!({ "note": "seen" }),
                 "/api/v1/users" => serde_json::json!({
                     "username": "new", "email": "new@example.com", "password": PASSWORD, "role": "admin"

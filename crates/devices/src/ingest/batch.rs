@@ -3,13 +3,15 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use portico_alarms::Change;
 use portico_model::Timestamp;
-use portico_model::telemetry::Value;
+use portico_model::telemetry::{Sample, Value};
 use portico_platform::{Platform, Result, Tx};
 
 use super::Submission;
 use super::index::{Learned, MAX_SERIES_PER_DEVICE, SeriesIndex, kind_of};
 use crate::Known;
+use crate::alarm_rules::{Judge, Reading, Rule, Snapshot, What};
 use crate::store::point::{self, Inserted, Metadata, Point, TextPoint};
 use crate::store::rollup::{self, Resolution};
 use crate::store::series::Kind;
@@ -21,6 +23,8 @@ pub struct Stored {
     pub new_values: u64,
     pub duplicates: u64,
     pub problems: Vec<(Arc<Known>, Timestamp, &'static str, String)>,
+    /// Alarms that the batch raised or cleared.
+    pub changes: Vec<Change>,
 }
 
 impl Stored {
@@ -38,16 +42,24 @@ struct Rows {
     texts: Vec<TextPoint>,
     metadata: Vec<Metadata>,
     problems: Vec<(Arc<Known>, Timestamp, &'static str, String)>,
+    /// What rules look at.
+    readings: Vec<Reading>,
 }
 
 /// Stores the submissions and commits.
 ///
 /// # Errors
 /// Nothing of the batch is stored.
-pub async fn store(platform: &Platform, index: &mut SeriesIndex, batch: &[Submission]) -> Result<Stored> {
+pub async fn store(
+    platform: &Platform,
+    index: &mut SeriesIndex,
+    judge: &Judge,
+    batch: &[Submission],
+) -> Result<Stored> {
+    let rules = judge.index.current();
     let mut tx = platform.db.begin().await?;
     let mut learned = Learned::default();
-    let mut rows = rows_of(&mut tx, index, &mut learned, batch).await?;
+    let mut rows = rows_of(&mut tx, index, &mut learned, &rules, batch).await?;
     let values = (rows.points.len() + rows.texts.len()) as u64;
     // Sorted: neighbours in the table are written together. The first of two with the same time stays.
     rows.points.sort_by_key(|point| (point.series, point.ts));
@@ -60,6 +72,9 @@ pub async fn store(platform: &Platform, index: &mut SeriesIndex, batch: &[Submis
     }
     let texts = point::insert_texts(&mut tx, &rows.texts).await?;
     point::insert_metadata(&mut tx, &rows.metadata).await?;
+    let readings = std::mem::take(&mut rows.readings);
+    let is_new = |series, ts| points.contains(series, ts);
+    let changes = judge.readings(&mut tx, readings, is_new, platform.clock.now()).await?;
     tx.commit().await?;
 
     index.keep(learned);
@@ -69,15 +84,44 @@ pub async fn store(platform: &Platform, index: &mut SeriesIndex, batch: &[Submis
     };
     let new_values = (new_points + texts.len()) as u64;
     let duplicates = values.saturating_sub(new_values);
-    Ok(Stored { points, texts, new_values, duplicates, problems: rows.problems })
+    Ok(Stored { points, texts, new_values, duplicates, problems: rows.problems, changes })
 }
 
-async fn rows_of(tx: &mut Tx, index: &SeriesIndex, learned: &mut Learned, batch: &[Submission]) -> Result<Rows> {
+/// What the rules of a device look at in a value; that anything came at all is noted once.
+fn readings_of(
+    rules: &[Arc<Rule>],
+    key: &str,
+    point: Option<(i64, f64)>,
+    sample: &Sample,
+    rows: &mut Rows,
+    device: &Known,
+) {
+    for rule in rules {
+        let condition = &rule.rule.rule.condition;
+        if !condition.watches_telemetry() || condition.key().is_some_and(|wanted| wanted != key) {
+            continue;
+        }
+        let what = match point {
+            Some((series, value)) if condition.key().is_some() => What::Value { series, ts: sample.ts, value },
+            _ => What::Heard,
+        };
+        rows.readings.push(Reading { rule: Arc::clone(rule), device: device.id, what });
+    }
+}
+
+async fn rows_of(
+    tx: &mut Tx,
+    index: &SeriesIndex,
+    learned: &mut Learned,
+    rules: &Snapshot,
+    batch: &[Submission],
+) -> Result<Rows> {
     let mut rows = Rows::default();
     rows.points.reserve(batch.iter().map(|submission| submission.values).sum());
     let mut over_limit: HashMap<_, u32> = HashMap::new();
     for submission in batch {
         let device = &submission.device;
+        let rules = rules.of_device(device.id);
         for sample in &submission.samples {
             let ts = sample.ts.millis();
             for (key, value) in &sample.data {
@@ -101,6 +145,10 @@ async fn rows_of(tx: &mut Tx, index: &SeriesIndex, learned: &mut Learned, batch:
                         }
                     },
                 };
+                if !rules.is_empty() {
+                    let point = value.number().map(|number| (series, number));
+                    readings_of(rules, key, point, sample, &mut rows, device);
+                }
                 match value {
                     Value::Text(text) => rows.texts.push(TextPoint { series, ts, value: text.clone() }),
                     // SQLite knows no negative zero: both databases store the plain one.

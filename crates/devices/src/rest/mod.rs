@@ -2,6 +2,7 @@
 //! path, its field names and texts stand beside ours, so that its devices and clients move over unchanged.
 
 mod admin;
+mod alarm_rules;
 mod caller;
 mod commands;
 mod device;
@@ -40,6 +41,10 @@ pub fn router(devices: Devices) -> OpenApiRouter {
         .routes(routes!(device::counts))
         .routes(routes!(list_csv::export))
         .routes(routes!(device::get, device::patch, device::put, device::delete))
+        .routes(routes!(alarm_rules::list, alarm_rules::create))
+        .routes(routes!(alarm_rules::preview))
+        .routes(routes!(alarm_rules::get, alarm_rules::update, alarm_rules::delete))
+        .routes(routes!(alarm_rules::thresholds))
         .routes(routes!(device::rotate_key, device::revoke_keys))
         .routes(routes!(device::problems))
         .routes(routes!(device::status))

@@ -269,6 +269,7 @@ pub async fn find_clash(tx: &mut Tx, organization: OrganizationId, device: &Devi
 }
 
 pub async fn insert(tx: &mut Tx, organization: OrganizationId, device: &Device) -> Result<()> {
+    super::alarm_rule::scope_changed(tx, organization).await?;
     on_db!(tx, conn => sqlx::query(
         "insert into device (id, organization_id, owner_id, name, hardware_id, device_type, description, location,
              firmware_version, hardware_version, metadata, status, connection, issue, heartbeat_interval_s, created_at,
@@ -306,6 +307,8 @@ fn search_text(device: &Device) -> String {
 }
 
 pub async fn mark_deleted(tx: &mut Tx, organization: OrganizationId, id: DeviceId, now: Timestamp) -> Result<()> {
+    super::alarm_rule::delete_of_device(tx, organization, id).await?;
+    super::alarm_rule::scope_changed(tx, organization).await?;
     on_db!(&mut *tx, conn => sqlx::query(
         "update device set deleted_at = $3, deadline_at = null where id = $1 and organization_id = $2",
     ).bind(id).bind(organization).bind(now).execute(conn).await.map(drop))?;

@@ -126,6 +126,7 @@ pub async fn update(tx: &mut Tx, organization: OrganizationId, group: &Group) ->
 
 /// With its memberships; the devices stay.
 pub async fn delete(tx: &mut Tx, organization: OrganizationId, id: GroupId) -> Result<()> {
+    super::alarm_rule::scope_changed(tx, organization).await?;
     on_db!(tx, conn => sqlx::query("delete from device_group where id = $1 and organization_id = $2")
         .bind(id).bind(organization).execute(conn).await.map(drop))?;
     Ok(())
@@ -140,6 +141,7 @@ pub async fn of_owner(tx: &mut Tx, organization: OrganizationId, owner: UserId) 
 
 /// False when the device is in the group already.
 pub async fn add_member(tx: &mut Tx, organization: OrganizationId, membership: &Membership) -> Result<bool> {
+    super::alarm_rule::scope_changed(tx, organization).await?;
     let added = on_db!(tx, conn => sqlx::query(
         "insert into device_group_member (id, organization_id, group_id, device_id, added_at) values ($1, $2, $3, $4, $5)
          on conflict (group_id, device_id) do nothing",
@@ -156,6 +158,7 @@ pub async fn remove_member(
     group: GroupId,
     device: DeviceId,
 ) -> Result<bool> {
+    super::alarm_rule::scope_changed(tx, organization).await?;
     let removed = on_db!(tx, conn => sqlx::query(
         "delete from device_group_member where organization_id = $1 and group_id = $2 and device_id = $3",
     ).bind(organization).bind(group).bind(device).execute(conn).await.map(|done| done.rows_affected()))?;

@@ -1,5 +1,6 @@
 //! All SQL of this domain, by table.
 
+pub mod alarm_rule;
 pub mod command;
 pub mod device;
 pub mod firmware;

@@ -1,6 +1,7 @@
 //! The devices domain on a real SQLite and a real PostgreSQL, with a clock that tests move.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod alarm_rules;
 mod bench;
 mod commands;
 mod equal;
@@ -37,6 +38,7 @@ use portico_platform::{Actor, Config, Platform, Principal, on_db};
 /// Devices of one organisation, with one manager.
 pub struct World {
     pub devices: Devices,
+    pub alarms: Alarms,
     pub platform: Platform,
     pub organization: OrganizationId,
     pub manager: Actor,
@@ -75,13 +77,14 @@ impl World {
         let platform = test.platform.clone();
         let identity = Identity::new(platform.clone());
         let notifications = Notifications::new(platform.clone(), identity);
-        let devices = Devices::new(platform.clone(), Alarms::new(platform.clone(), notifications));
+        let alarms = Alarms::new(platform.clone(), notifications);
+        let devices = Devices::new(platform.clone(), alarms.clone());
         let ended = Arc::new(Ended::default());
         devices.set_session_ender(Arc::clone(&ended) as Arc<dyn SessionEnder>);
         devices.start();
         let organization = test.organization;
         let manager = insert_user(&platform, organization, "manager", Role::Manager).await;
-        Self { devices, platform, organization, manager, ended, test }
+        Self { devices, alarms, platform, organization, manager, ended, test }
     }
 
     pub async fn user(&self, name: &str, role: Role) -> Actor {
