@@ -25,9 +25,9 @@ trap 'exit 143' TERM
 
 export SERVER_ADMIN=ada SERVER_PASSWORD="walnut drawer under 5 stairs" SERVER_LOG=$folder/log
 mkdir "$folder/data"
-portico() { "$PORTICO_BIN" --data-dir "$folder/data" --set log_filter=warn "$@"; }
-portico admin create "$SERVER_ADMIN" ada@example.com --password-stdin <<<"$SERVER_PASSWORD" >/dev/null
-portico --http-addr 127.0.0.1:0 --mqtt-addr 127.0.0.1:0 --set http.rate_limits.enabled=false --set signup=open \
+portico=("$PORTICO_BIN" --data-dir "$folder/data" --set log_filter=warn)
+"${portico[@]}" admin create "$SERVER_ADMIN" ada@example.com --password-stdin <<<"$SERVER_PASSWORD" >/dev/null
+"${portico[@]}" --http-addr 127.0.0.1:0 --mqtt-addr 127.0.0.1:0 --set http.rate_limits.enabled=false --set signup=open \
     --set devices.max_devices_per_user=100000 --set identity.lockout_failures=1000000 \
     --set identity.account_failures=1000000 serve --ready-file "$folder/ready" >"$SERVER_LOG" 2>&1 &
 server=$!
