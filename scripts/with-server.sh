@@ -23,7 +23,7 @@ trap stop EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-export SERVER_ADMIN=ada SERVER_PASSWORD="walnut drawer under 5 stairs" SERVER_LOG=$folder/log
+export PORTICO_BIN SERVER_ADMIN=ada SERVER_PASSWORD="walnut drawer under 5 stairs" SERVER_LOG=$folder/log
 mkdir "$folder/data"
 portico=("$PORTICO_BIN" --data-dir "$folder/data" --set log_filter=warn)
 "${portico[@]}" admin create "$SERVER_ADMIN" ada@example.com --password-stdin <<<"$SERVER_PASSWORD" >/dev/null

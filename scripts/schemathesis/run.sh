@@ -32,10 +32,11 @@ fuzz() { # NAME SECONDS OPTIONS...
     local name=$1 share=$2
     shift 2
     say "as $name: $*"
-    FUZZ_USER=$name SCHEMATHESIS_HOOKS=$PORTICO_ROOT/scripts/schemathesis/hooks.py \
-        "$PORTICO_CACHE/schemathesis/bin/schemathesis" --config-file scripts/schemathesis/schemathesis.toml \
-        run "$SERVER_URL/api/v1/openapi.json" --seed "$seed" --max-time "$share" --no-color \
-        --generation-database none "${filter[@]}" "$@" >"$folder/report" 2>&1 || { cat "$folder/report"; failed=1; }
+    # In the temporary folder, where it leaves what it remembers.
+    (cd "$folder" && FUZZ_USER=$name SCHEMATHESIS_HOOKS=$PORTICO_ROOT/scripts/schemathesis/hooks.py \
+        "$PORTICO_CACHE/schemathesis/bin/schemathesis" \
+        --config-file "$PORTICO_ROOT/scripts/schemathesis/schemathesis.toml" run "$SERVER_URL/api/v1/openapi.json" --seed "$seed" --max-time "$share" --no-color \
+        --generation-database none "${filter[@]}" "$@" >report 2>&1) || { cat "$folder/report"; failed=1; }
     sed -n '/^Test cases:/{n;p}' "$folder/report" >&2
 }
 

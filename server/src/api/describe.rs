@@ -1,6 +1,8 @@
 //! What all operations of the OpenAPI document have in common, added in one place: the errors that any of them can
 //! answer, unique operation ids, the idempotency key, examples.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 
 use super::examples;
@@ -93,6 +95,7 @@ pub fn complete(document: &mut Value) {
             }
         }
     }
+    tell_apart(document);
     let responses: Map<String, Value> =
         FAILURES.iter().map(|failure| (failure.name.to_owned(), component(failure))).collect();
     document["components"]["responses"] = Value::Object(responses);
@@ -149,6 +152,24 @@ fn name(operation: &mut Map<String, Value>) {
     let Some(Value::String(id)) = operation.get_mut("operationId") else { return };
     if !tag.is_empty() && !id.starts_with(&format!("{tag}_")) {
         *id = format!("{tag}_{id}");
+    }
+}
+
+/// Operations of a tag that have the same function's name are called by their method and path.
+fn tell_apart(document: &mut Value) {
+    let mut names: BTreeMap<String, usize> = BTreeMap::new();
+    let Some(paths) = document.get_mut("paths").and_then(Value::as_object_mut) else { return };
+    for operation in paths.values().filter_map(Value::as_object).flat_map(Map::values) {
+        *names.entry(operation["operationId"].as_str().unwrap_or_default().to_owned()).or_default() += 1;
+    }
+    for (path, item) in paths {
+        for (method, operation) in item.as_object_mut().into_iter().flatten() {
+            let name = operation["operationId"].as_str().unwrap_or_default();
+            if names.get(name).is_some_and(|times| *times > 1) {
+                let path = path.trim_start_matches("/api/v1/").replace(['{', '}'], "").replace(['/', '-'], "_");
+                operation["operationId"] = json!(format!("{method}_{path}"));
+            }
+        }
     }
 }
 

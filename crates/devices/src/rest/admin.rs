@@ -5,13 +5,12 @@ use axum::extract::{FromRequestParts, State};
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use portico_identity::{Auth, MaybeAuth};
-use portico_model::devices::{DeviceChange, DeviceStatus};
+use portico_model::devices::{Connection, DeviceChange, DeviceStatus};
 use portico_model::identity::{Permission, Role};
-use portico_model::{DeviceId, Problem};
+use portico_model::{DeviceId, Problem, Timestamp};
 use portico_platform::http::{Json, Path, Query};
 use portico_platform::{Actor, Error, Principal, Result};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 
 use super::{DeviceBody, Done, json_object};
 use crate::Devices;
@@ -36,41 +35,130 @@ impl<S: Send + Sync> FromRequestParts<S> for Admin {
     }
 }
 
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct AdminDevices {
+    status: &'static str,
+    #[schema(example = 24)]
+    total_devices: i64,
+    /// At most 10,000.
+    devices: Vec<DeviceBody>,
+}
+
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct AdminDevice {
+    status: &'static str,
+    device: DeviceBody,
+}
+
+/// For the description: the body is read with the former system's texts.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[schema(as = AdminNewStatus)]
+#[allow(dead_code)]
+pub struct NewStatus {
+    status: DeviceStatus,
+}
+
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = AdminStatusChanged)]
+pub struct StatusChanged {
+    status: &'static str,
+    #[schema(example = "Device status updated from active to maintenance")]
+    message: String,
+    device_id: DeviceId,
+    old_status: DeviceStatus,
+    new_status: DeviceStatus,
+}
+
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct AdminStats {
+    status: &'static str,
+    timestamp: Timestamp,
+    device_stats: DeviceStats,
+    #[schema(example = 24)]
+    total_devices: i64,
+}
+
+/// How many devices there are in each state; only active ones count as online or offline.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct DeviceStats {
+    #[schema(example = 24)]
+    total: i64,
+    #[schema(example = 22)]
+    active: i64,
+    #[schema(example = 1)]
+    inactive: i64,
+    #[schema(example = 1)]
+    maintenance: i64,
+    #[schema(example = 20)]
+    online: i64,
+    #[schema(example = 2)]
+    offline: i64,
+}
+
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = DeviceStatuses)]
+pub struct Statuses {
+    status: &'static str,
+    devices: Vec<StatusRow>,
+    meta: StatusesMeta,
+}
+
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = DeviceStatusRow)]
+pub struct StatusRow {
+    id: DeviceId,
+    name: String,
+    device_type: String,
+    status: DeviceStatus,
+    is_online: bool,
+}
+
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = DeviceStatusesMeta)]
+pub struct StatusesMeta {
+    total: i64,
+    limit: i64,
+    offset: i64,
+}
+
 async fn resolve(devices: &Devices, actor: &Actor, id: &str) -> Result<DeviceId> {
     devices.resolve(actor.organization, id).await
 }
 
 /// All devices
 #[utoipa::path(get, path = "/api/v1/admin/devices", tag = "admin", responses(
-    (status = 200, body = serde_json::Value),
+    (status = 200, body = AdminDevices),
     (status = 401, body = Problem),
     (status = 403, body = Problem),
 ))]
-pub async fn list(State(devices): State<Devices>, Admin(actor): Admin) -> Result<Json<Value>> {
-    let total = devices.counts(&actor).await?.total;
+pub async fn list(State(devices): State<Devices>, Admin(actor): Admin) -> Result<Json<AdminDevices>> {
+    let total_devices = devices.counts(&actor).await?.total;
     let found = devices.list_by_offset(&actor, None, None, MOST_LISTED, 0).await?;
-    let bodies: Vec<DeviceBody> = found.into_iter().map(DeviceBody::from).collect();
-    Ok(Json(json!({"status": "success", "total_devices": total, "devices": bodies})))
+    let devices = found.into_iter().map(DeviceBody::from).collect();
+    Ok(Json(AdminDevices { status: "success", total_devices, devices }))
 }
 
 /// A device
 #[utoipa::path(get, path = "/api/v1/admin/devices/{id}", tag = "admin",
     params(("id" = String, Path, description = "Id or hardware id")), responses(
-    (status = 200, body = serde_json::Value),
+    (status = 200, body = AdminDevice),
     (status = 401, body = Problem),
     (status = 403, body = Problem),
     (status = 404, body = Problem),
 ))]
-pub async fn get(State(devices): State<Devices>, Admin(actor): Admin, Path(id): Path<String>) -> Result<Json<Value>> {
+pub async fn get(
+    State(devices): State<Devices>,
+    Admin(actor): Admin,
+    Path(id): Path<String>,
+) -> Result<Json<AdminDevice>> {
     let id = resolve(&devices, &actor, &id).await?;
-    let device = DeviceBody::from(devices.get(&actor, id).await?);
-    Ok(Json(json!({"status": "success", "device": device})))
+    Ok(Json(AdminDevice { status: "success", device: devices.get(&actor, id).await?.into() }))
 }
 
 /// Put a device into or out of use
-#[utoipa::path(put, path = "/api/v1/admin/devices/{id}/status", tag = "admin", request_body = serde_json::Value,
+#[utoipa::path(put, path = "/api/v1/admin/devices/{id}/status", tag = "admin", request_body = NewStatus,
     params(("id" = String, Path, description = "Id or hardware id")), responses(
-    (status = 200, body = serde_json::Value),
+    (status = 200, body = StatusChanged),
     (status = 400, body = Problem),
     (status = 401, body = Problem),
     (status = 403, body = Problem),
@@ -82,7 +170,7 @@ pub async fn set_status(
     Path(id): Path<String>,
     headers: HeaderMap,
     body: Bytes,
-) -> Result<Json<Value>> {
+) -> Result<Json<StatusChanged>> {
     let id = resolve(&devices, &actor, &id).await?;
     let object = json_object(&headers, &body)?;
     let Some(status) = object.get("status") else {
@@ -95,9 +183,7 @@ pub async fn set_status(
     let before = devices.get(&actor, id).await?.status;
     devices.update(&actor, id, DeviceChange { status: Some(status), ..DeviceChange::default() }).await?;
     let message = format!("Device status updated from {} to {}", before.as_str(), status.as_str());
-    Ok(Json(json!({
-        "status": "success", "message": message, "device_id": id, "old_status": before, "new_status": status,
-    })))
+    Ok(Json(StatusChanged { status: "success", message, device_id: id, old_status: before, new_status: status }))
 }
 
 /// Delete a device and what it measured
@@ -117,26 +203,26 @@ pub async fn delete(State(devices): State<Devices>, Admin(actor): Admin, Path(id
 
 /// How many devices there are, by state
 #[utoipa::path(get, path = "/api/v1/admin/stats", tag = "admin", responses(
-    (status = 200, body = serde_json::Value),
+    (status = 200, body = AdminStats),
     (status = 401, body = Problem),
     (status = 403, body = Problem),
 ))]
-pub async fn stats(State(devices): State<Devices>, Admin(actor): Admin) -> Result<Json<Value>> {
+pub async fn stats(State(devices): State<Devices>, Admin(actor): Admin) -> Result<Json<AdminStats>> {
     let counts = devices.counts(&actor).await?;
     let online = devices.count_active_online(&actor).await?;
-    Ok(Json(json!({
-        "status": "success",
-        "timestamp": devices.now(),
-        "device_stats": {
-            "total": counts.total,
-            "active": counts.active,
-            "inactive": counts.inactive,
-            "maintenance": counts.maintenance,
-            "online": online,
-            "offline": counts.active - online,
+    Ok(Json(AdminStats {
+        status: "success",
+        timestamp: devices.now(),
+        device_stats: DeviceStats {
+            total: counts.total,
+            active: counts.active,
+            inactive: counts.inactive,
+            maintenance: counts.maintenance,
+            online,
+            offline: counts.active - online,
         },
-        "total_devices": counts.total,
-    })))
+        total_devices: counts.total,
+    }))
 }
 
 #[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
@@ -150,7 +236,7 @@ pub struct StatusesQuery {
 
 /// The state of each device
 #[utoipa::path(get, path = "/api/v1/admin/devices/statuses", tag = "admin", params(StatusesQuery), responses(
-    (status = 200, body = serde_json::Value),
+    (status = 200, body = Statuses),
     (status = 400, body = Problem),
     (status = 401, body = Problem),
     (status = 403, body = Problem),
@@ -159,13 +245,13 @@ pub async fn statuses(
     State(devices): State<Devices>,
     Admin(actor): Admin,
     Query(query): Query<StatusesQuery>,
-) -> Result<Json<Value>> {
+) -> Result<Json<Statuses>> {
     list_statuses(&devices, &actor, &query).await
 }
 
 /// The state of each device that the caller sees
 #[utoipa::path(get, path = "/api/v1/devices/statuses", tag = "devices", params(StatusesQuery), responses(
-    (status = 200, body = serde_json::Value),
+    (status = 200, body = Statuses),
     (status = 400, body = Problem),
     (status = 401, body = Problem),
     (status = 403, body = Problem),
@@ -174,29 +260,24 @@ pub async fn visible_statuses(
     State(devices): State<Devices>,
     Auth(actor): Auth,
     Query(query): Query<StatusesQuery>,
-) -> Result<Json<Value>> {
+) -> Result<Json<Statuses>> {
     list_statuses(&devices, &actor, &query).await
 }
 
-async fn list_statuses(devices: &Devices, actor: &Actor, query: &StatusesQuery) -> Result<Json<Value>> {
+async fn list_statuses(devices: &Devices, actor: &Actor, query: &StatusesQuery) -> Result<Json<Statuses>> {
     let limit = query.limit.unwrap_or(100).clamp(1, 1_000);
     let offset = query.offset.unwrap_or(0).max(0);
     let total = devices.counts(actor).await?.total;
     let found = devices.list_by_offset(actor, None, None, limit, offset).await?;
-    let rows: Vec<Value> = found
+    let devices = found
         .into_iter()
-        .map(DeviceBody::from)
-        .map(|body| {
-            json!({
-                "id": body.device.id,
-                "name": body.device.name,
-                "device_type": body.device.device_type,
-                "status": body.device.status,
-                "is_online": body.is_online,
-            })
+        .map(|device| StatusRow {
+            is_online: device.connection == Connection::Online,
+            id: device.id,
+            name: device.name,
+            device_type: device.device_type,
+            status: device.status,
         })
         .collect();
-    Ok(Json(json!({
-        "status": "success", "devices": rows, "meta": {"total": total, "limit": limit, "offset": offset},
-    })))
+    Ok(Json(Statuses { status: "success", devices, meta: StatusesMeta { total, limit, offset } }))
 }

@@ -9,7 +9,6 @@ use portico_model::{DeviceId, Page, Problem, Timestamp, UserId};
 use portico_platform::http::{Json, Path, Query};
 use portico_platform::{Actor, Error, Result};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
 use super::{DeviceBody, Done, parse_user};
 use crate::{DeviceCounts, DeviceQuery, Devices, Sort};
@@ -153,12 +152,14 @@ pub async fn delete(State(devices): State<Devices>, Auth(actor): Auth, Path(id):
 
 #[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
 #[serde(default)]
+#[schema(as = DeviceKeyRotation)]
 pub struct Rotation {
     /// How long the old key works on, seconds; absent: as configured. 0 ends it and its MQTT session at once.
     overlap_s: Option<i64>,
 }
 
 #[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = NewDeviceKey)]
 pub struct NewKey {
     device_id: DeviceId,
     /// 32 base62 characters; shown this once.
@@ -224,17 +225,28 @@ pub async fn problems(
     Ok(Json(devices.problems(&actor, id).await?))
 }
 
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = DeviceStatusOf)]
+pub struct StatusOf {
+    status: &'static str,
+    device: DeviceBody,
+}
+
 /// A device, as the former system showed it to its owner (without the key)
 #[utoipa::path(get, path = "/api/v1/devices/{id}/status", tag = "devices",
+    operation_id = "status_of",
     params(("id" = String, Path, description = "Id or hardware id")), responses(
-    (status = 200, body = serde_json::Value),
+    (status = 200, body = StatusOf),
     (status = 401, body = Problem),
     (status = 404, body = Problem),
 ))]
-pub async fn status(State(devices): State<Devices>, Auth(actor): Auth, Path(id): Path<String>) -> Result<Json<Value>> {
+pub async fn status(
+    State(devices): State<Devices>,
+    Auth(actor): Auth,
+    Path(id): Path<String>,
+) -> Result<Json<StatusOf>> {
     let id = devices.resolve(actor.organization, &id).await?;
-    let device = DeviceBody::from(devices.get(&actor, id).await?);
-    Ok(Json(json!({"status": "success", "device": device})))
+    Ok(Json(StatusOf { status: "success", device: devices.get(&actor, id).await?.into() }))
 }
 
 #[derive(Debug, Default, Deserialize, utoipa::IntoParams)]

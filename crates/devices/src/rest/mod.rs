@@ -3,6 +3,7 @@
 
 mod admin;
 mod alarm_rules;
+mod answers;
 mod caller;
 mod commands;
 mod device;

@@ -3,12 +3,11 @@
 use axum::extract::State;
 use portico_identity::MaybeAuth;
 use portico_model::identity::Permission;
-use portico_model::telemetry::parse_time;
-use portico_model::{Problem, UserId};
+use portico_model::telemetry::{Sample, Value, parse_time};
+use portico_model::{DeviceId, Problem, Timestamp, UserId};
 use portico_platform::http::{Json, Path, Query};
 use portico_platform::{Error, Result};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 
 use crate::Devices;
 
@@ -26,10 +25,36 @@ pub struct OfUserQuery {
     end_time: Option<String>,
 }
 
+/// The newest values of all devices of a person.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct TelemetryOfUser {
+    status: &'static str,
+    user_id: UserId,
+    count: usize,
+    /// All in the range.
+    total_count: i64,
+    limit: i64,
+    telemetry: Vec<UserValue>,
+    start_time: Timestamp,
+    end_time: Timestamp,
+}
+
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = TelemetryOfUserValue)]
+pub struct UserValue {
+    device_id: DeviceId,
+    device_name: String,
+    timestamp: Timestamp,
+    #[schema(example = "temperature")]
+    measurement_name: String,
+    value: Value,
+    metadata: Option<serde_json::Value>,
+}
+
 /// The newest telemetry of a person's devices
 #[utoipa::path(get, path = "/api/v1/telemetry/user/{user_id}", tag = "telemetry",
     params(("user_id" = UserId, Path), OfUserQuery), responses(
-    (status = 200, body = serde_json::Value),
+    (status = 200, body = TelemetryOfUser),
     (status = 400, body = Problem),
     (status = 401, body = Problem),
     (status = 403, body = Problem),
@@ -40,7 +65,7 @@ pub async fn telemetry(
     MaybeAuth(actor): MaybeAuth,
     Path(user_id): Path<String>,
     Query(query): Query<OfUserQuery>,
-) -> Result<Json<Value>> {
+) -> Result<Json<TelemetryOfUser>> {
     let actor = actor.ok_or_else(|| Error::unauthenticated("authentication_required", "Authentication required"))?;
     let unknown = || Error::not_found("user_not_found", "User not found");
     let user: UserId = user_id.parse().map_err(|_| unknown())?;
@@ -56,20 +81,29 @@ pub async fn telemetry(
     let to = time("end_time", query.end_time.as_deref(), "now")?;
     let (samples, total) = devices.newest_of_owner(&actor, user, from, to, limit).await?;
     let most = usize::try_from(limit).unwrap_or(0);
-    let rows: Vec<Value> = samples
-        .iter()
-        .flat_map(|(device, name, sample)| {
-            sample.data.iter().map(move |(key, value)| {
-                json!({
-                    "device_id": device, "device_name": name, "timestamp": sample.ts, "measurement_name": key,
-                    "value": value, "metadata": sample.metadata,
-                })
+    let rows: Vec<UserValue> = samples
+        .into_iter()
+        .flat_map(|(device_id, device_name, sample)| {
+            let Sample { ts, data, metadata } = sample;
+            data.into_iter().map(move |(measurement_name, value)| UserValue {
+                device_id,
+                device_name: device_name.clone(),
+                timestamp: ts,
+                measurement_name,
+                value,
+                metadata: metadata.clone(),
             })
         })
         .take(most)
         .collect();
-    Ok(Json(json!({
-        "status": "success", "user_id": user, "count": rows.len(), "total_count": total, "limit": limit,
-        "telemetry": rows, "start_time": from, "end_time": to,
-    })))
+    Ok(Json(TelemetryOfUser {
+        status: "success",
+        user_id: user,
+        count: rows.len(),
+        total_count: total,
+        limit,
+        telemetry: rows,
+        start_time: from,
+        end_time: to,
+    }))
 }

@@ -7,9 +7,12 @@ use portico_model::devices::{DeviceChange, DeviceStatus};
 use portico_model::{DeviceId, Problem, Timestamp};
 use portico_platform::http::Json;
 use portico_platform::{Error, Result};
-use serde::Serialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
+use super::answers::{
+    Configured, ConfiguredValue, DeviceConfiguration, DeviceCredentials, DeviceIdentity, DeviceOwner,
+};
 use super::caller::{ActiveDevice, KeyHolder};
 use super::{DeviceBody, json_object};
 use crate::Devices;
@@ -61,23 +64,46 @@ pub async fn heartbeat(State(devices): State<Devices>, ActiveDevice(device): Act
 
 /// What the device is told to do
 #[utoipa::path(get, path = "/api/v1/devices/config", tag = "devices", security(("api_key" = [])), responses(
-    (status = 200, body = serde_json::Value),
+    (status = 200, body = DeviceConfiguration),
     (status = 401, body = Problem),
     (status = 403, body = Problem),
 ))]
-pub async fn config(State(devices): State<Devices>, ActiveDevice(device): ActiveDevice) -> Result<Json<Value>> {
+pub async fn config(
+    State(devices): State<Devices>,
+    ActiveDevice(device): ActiveDevice,
+) -> Result<Json<DeviceConfiguration>> {
     let device = devices.get_own(&device).await?;
-    let heartbeat = json!({
-        "value": device.heartbeat_interval_s, "data_type": "integer", "updated_at": device.updated_at,
-    });
-    let configuration = json!({"heartbeat_interval_s": heartbeat});
-    Ok(Json(json!({"status": "success", "device_id": device.id, "configuration": configuration})))
+    let heartbeat_interval_s =
+        ConfiguredValue { value: device.heartbeat_interval_s, data_type: "integer", updated_at: device.updated_at };
+    let configuration = Configured { heartbeat_interval_s };
+    Ok(Json(DeviceConfiguration { status: "success", device_id: device.id, configuration }))
+}
+
+/// What a device may say of itself.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[schema(as = DeviceOwnConfig)]
+#[allow(dead_code)] // for the description; the former system reads the body more freely
+pub struct OwnConfig {
+    /// `active`, `inactive` or `maintenance`; another value is passed over.
+    #[schema(example = "active")]
+    status: String,
+    location: Option<String>,
+    firmware_version: Option<String>,
+    hardware_version: Option<String>,
+}
+
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = DeviceConfigured)]
+pub struct Configuration {
+    #[schema(example = "Device configuration updated successfully")]
+    message: &'static str,
+    device: DeviceBody,
 }
 
 /// The device tells its place and versions, or takes itself out of use
 #[utoipa::path(put, path = "/api/v1/devices/config", tag = "devices", security(("api_key" = [])),
-    request_body = serde_json::Value, responses(
-    (status = 200, body = serde_json::Value),
+    request_body = OwnConfig, responses(
+    (status = 200, body = Configuration),
     (status = 400, body = Problem),
     (status = 401, body = Problem),
     (status = 403, body = Problem),
@@ -87,7 +113,7 @@ pub async fn set_config(
     ActiveDevice(device): ActiveDevice,
     headers: HeaderMap,
     body: Bytes,
-) -> Result<Json<Value>> {
+) -> Result<Json<Configuration>> {
     let object = json_object(&headers, &body)?;
     let Some(status) = object.get("status").and_then(Value::as_str) else {
         return Err(
@@ -104,23 +130,28 @@ pub async fn set_config(
         ..DeviceChange::default()
     };
     let device = DeviceBody::from(devices.update_own(&device, change).await?);
-    Ok(Json(json!({"message": "Device configuration updated successfully", "device": device})))
+    Ok(Json(Configuration { message: "Device configuration updated successfully", device }))
 }
 
 /// Who the device is (never its key)
 #[utoipa::path(get, path = "/api/v1/devices/credentials", tag = "devices", security(("api_key" = [])), responses(
-    (status = 200, body = serde_json::Value),
+    (status = 200, body = DeviceCredentials),
     (status = 401, body = Problem),
     (status = 404, body = Problem),
 ))]
-pub async fn credentials(State(devices): State<Devices>, KeyHolder(device): KeyHolder) -> Result<Json<Value>> {
+pub async fn credentials(
+    State(devices): State<Devices>,
+    KeyHolder(device): KeyHolder,
+) -> Result<Json<DeviceCredentials>> {
     let device = devices.get_own(&device).await?;
-    Ok(Json(json!({"status": "success", "device": {
-        "id": device.id,
-        "name": device.name,
-        "device_type": device.device_type,
-        "user_id": device.owner_id,
-        "status": device.status,
-        "owner": {"username": device.owner_name, "user_id": device.owner_id},
-    }})))
+    let owner = DeviceOwner { username: device.owner_name, user_id: device.owner_id };
+    let device = DeviceIdentity {
+        id: device.id,
+        name: device.name,
+        device_type: device.device_type,
+        user_id: device.owner_id,
+        status: device.status,
+        owner,
+    };
+    Ok(Json(DeviceCredentials { status: "success", device }))
 }

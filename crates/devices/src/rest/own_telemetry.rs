@@ -10,8 +10,8 @@ use portico_platform::http::{Json, Path, Query};
 use portico_platform::mqtt::TopicKind;
 use portico_platform::{Error, Result};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
+use super::answers::{RangeSample, Submission};
 use super::caller::ActiveDevice;
 use super::check_content_type;
 use super::telemetry::refusal;
@@ -47,7 +47,7 @@ async fn take(
 ///
 /// The same as `POST /api/v1/telemetry`, under its older name.
 #[utoipa::path(post, path = "/api/v1/devices/telemetry", tag = "telemetry", security(("api_key" = [])),
-    request_body(content = serde_json::Value, example = json!({"data": {"temperature": 23.5}})), responses(
+    request_body = Submission, responses(
     (status = 201, body = Received),
     (status = 400, body = Problem),
     (status = 401, body = Problem),
@@ -86,9 +86,21 @@ pub struct OwnQuery {
     key: Option<String>,
 }
 
+/// The newest samples of a device.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = TelemetryOwnRange)]
+pub struct OwnRange {
+    status: &'static str,
+    count: usize,
+    telemetry: Vec<RangeSample>,
+    limit: i64,
+    /// As it was asked for.
+    start_time: String,
+}
+
 /// The newest telemetry of the device whose key this is
 #[utoipa::path(get, path = "/api/v1/devices/telemetry", tag = "telemetry", security(("api_key" = [])), params(OwnQuery), responses(
-    (status = 200, body = serde_json::Value),
+    (status = 200, body = OwnRange),
     (status = 400, body = Problem),
     (status = 401, body = Problem),
     (status = 403, body = Problem),
@@ -97,17 +109,28 @@ pub async fn range(
     State(devices): State<Devices>,
     ActiveDevice(device): ActiveDevice,
     Query(query): Query<OwnQuery>,
-) -> Result<Json<Value>> {
+) -> Result<Json<OwnRange>> {
     let limit = query.limit.unwrap_or(100).clamp(1, 1_000);
-    let start_time = query.start_time.as_deref().unwrap_or("-24h");
+    let start_time = query.start_time.unwrap_or_else(|| "-24h".to_owned());
     let now = devices.now();
-    let from = parse_time(start_time, now).map_err(|error| Error::field("start_time", error.to_string()))?;
+    let from = parse_time(&start_time, now).map_err(|error| Error::field("start_time", error.to_string()))?;
     let keys: Vec<String> = query.key.into_iter().collect();
     let samples = devices.range_own(&device, from, now, &keys, limit).await?;
-    let telemetry: Vec<Value> = samples.iter().map(super::values::sample_body).collect();
-    Ok(Json(json!({
-        "status": "success", "count": telemetry.len(), "telemetry": telemetry, "limit": limit, "start_time": start_time,
-    })))
+    let telemetry: Vec<RangeSample> = samples.into_iter().map(RangeSample::from).collect();
+    Ok(Json(OwnRange { status: "success", count: telemetry.len(), telemetry, limit, start_time }))
+}
+
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = TelemetryProcessed)]
+pub struct Processed {
+    status: &'static str,
+    message: &'static str,
+    device_id: DeviceId,
+    device_name: String,
+    #[schema(example = "devices/01a1fd01707275349933cdbe54b3fb79/telemetry")]
+    topic: String,
+    /// Of the first sample.
+    timestamp: Timestamp,
 }
 
 /// Store telemetry of the device whose key and id these are
@@ -115,8 +138,8 @@ pub async fn range(
 /// For devices of the former system that posted to its MQTT service over HTTP.
 #[utoipa::path(post, path = "/api/v1/mqtt/telemetry/{id}", tag = "telemetry", security(("api_key" = [])),
     params(("id" = String, Path, description = "Id or hardware id")),
-    request_body(content = serde_json::Value, example = json!({"data": {"temperature": 23.5}})), responses(
-    (status = 201, body = serde_json::Value),
+    request_body = Submission, responses(
+    (status = 201, body = Processed),
     (status = 400, body = Problem),
     (status = 401, body = Problem),
     (status = 403, body = Problem),
@@ -129,17 +152,21 @@ pub async fn submit_for_mqtt(
     Path(id): Path<String>,
     headers: HeaderMap,
     body: Bytes,
-) -> Result<(StatusCode, Json<Value>)> {
+) -> Result<(StatusCode, Json<Processed>)> {
     if devices.resolve(device.organization, &id).await.ok() != Some(device.id) {
         return Err(Error::forbidden("device_mismatch", "Forbidden: device mismatch"));
     }
     let timestamp = take(&devices, &device, &headers, &body).await?;
     let topic = devices.topics()?.device(device.id, TopicKind::Telemetry);
-    let answer = json!({
-        "status": "success", "message": "Telemetry data processed successfully", "device_id": device.id,
-        "device_name": device.name, "topic": topic, "timestamp": timestamp,
-    });
-    Ok((StatusCode::CREATED, Json(answer)))
+    let processed = Processed {
+        status: "success",
+        message: "Telemetry data processed successfully",
+        device_id: device.id,
+        device_name: device.name.clone(),
+        topic,
+        timestamp,
+    };
+    Ok((StatusCode::CREATED, Json(processed)))
 }
 
 /// How to connect to the MQTT broker.

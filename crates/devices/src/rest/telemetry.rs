@@ -9,8 +9,8 @@ use portico_model::{DeviceId, Problem, Timestamp};
 use portico_platform::http::{Json, Query};
 use portico_platform::{Error, Result};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
+use super::answers::Submission;
 use super::caller::ActiveDevice;
 use super::check_content_type;
 use crate::{Devices, RetentionRule};
@@ -33,7 +33,7 @@ pub struct Stored {
 /// One object `{"data": {key: number, boolean or text}, "timestamp"?, "metadata"?}`, an array of them, or
 /// `{"samples": [...]}`. The answer comes after the commit. The same sample again changes nothing.
 #[utoipa::path(post, path = "/api/v1/telemetry", tag = "telemetry", security(("api_key" = [])),
-    request_body = serde_json::Value, responses(
+    request_body = Submission, responses(
     (status = 201, body = Stored),
     (status = 400, body = Problem),
     (status = 401, body = Problem),
@@ -74,20 +74,42 @@ pub(super) fn refusal(problem: PayloadProblem, body: &Bytes) -> Error {
     }
 }
 
+/// Whether telemetry can be stored and read.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = TelemetryServiceStatus)]
+pub struct ServiceStatus {
+    postgres_available: bool,
+    #[schema(example = "SQLite")]
+    backend: &'static str,
+    /// `healthy` or `unavailable`.
+    #[schema(example = "healthy")]
+    status: &'static str,
+    /// For those who are signed in.
+    #[schema(example = 24)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    total_devices: Option<i64>,
+}
+
 /// Whether telemetry can be stored and read
-#[utoipa::path(get, path = "/api/v1/telemetry/status", tag = "telemetry", security((), ("bearer" = [])), responses((status = 200, body = serde_json::Value)))]
-pub async fn service_status(State(devices): State<Devices>, MaybeAuth(actor): MaybeAuth) -> Result<Json<Value>> {
+#[utoipa::path(get, path = "/api/v1/telemetry/status", tag = "telemetry", security((), ("bearer" = [])), responses(
+    (status = 200, body = ServiceStatus),
+))]
+pub async fn service_status(
+    State(devices): State<Devices>,
+    MaybeAuth(actor): MaybeAuth,
+) -> Result<Json<ServiceStatus>> {
     let available = devices.database_answers().await;
-    let mut answer = json!({
-        "postgres_available": available,
-        "backend": devices.backend(),
-        "status": if available { "healthy" } else { "unavailable" },
-    });
     // How many devices there are is nobody's business who has not signed in.
-    if let Some(actor) = actor.filter(|_| available) {
-        answer["total_devices"] = json!(devices.counts(&actor).await?.total);
-    }
-    Ok(Json(answer))
+    let total_devices = match actor.filter(|_| available) {
+        Some(actor) => Some(devices.counts(&actor).await?.total),
+        None => None,
+    };
+    Ok(Json(ServiceStatus {
+        postgres_available: available,
+        backend: devices.backend(),
+        status: if available { "healthy" } else { "unavailable" },
+        total_devices,
+    }))
 }
 
 /// How long measurements are kept: the rules beside the configuration

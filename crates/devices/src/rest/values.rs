@@ -5,13 +5,13 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use portico_identity::Auth;
-use portico_model::telemetry::{Aggregation, ChartSeries, Sample, parse_duration_ms, parse_time};
+use portico_model::telemetry::{Aggregation, ChartSeries, parse_duration_ms, parse_time};
 use portico_model::{Problem, Timestamp};
 use portico_platform::http::{Json, Path, Query};
 use portico_platform::{Error, Result};
 use serde::Deserialize;
-use serde_json::{Value, json};
 
+use super::answers::{Aggregated, AggregatedWindow, DeleteRange, Deleted, Latest, Range, RangeSample};
 use super::caller::Reader;
 use super::{check_content_type, json_object};
 use crate::{Devices, TelemetryKey};
@@ -43,7 +43,7 @@ pub struct RangeQuery {
 /// A device's telemetry, newest first; `{id}.csv` or `format=csv` as CSV
 #[utoipa::path(get, path = "/api/v1/telemetry/{id}", tag = "telemetry", security(("api_key" = []), ("bearer" = [])),
     params(("id" = String, Path, description = "Id or hardware id; `.csv` behind it gives CSV"), RangeQuery), responses(
-    (status = 200, body = serde_json::Value),
+    (status = 200, body = Range),
     (status = 400, body = Problem),
     (status = 401, body = Problem),
     (status = 403, body = Problem),
@@ -85,36 +85,28 @@ pub async fn range(
         .collect();
     let device = devices.get(&reader.0, id).await?;
     let samples = devices.range(&reader.0, id, from, to, &keys, limit).await?;
-    let data: Vec<Value> = samples.iter().map(sample_body).collect();
-    let answer = json!({
-        "device_id": device.id,
-        "device_name": device.name,
-        "device_type": device.device_type,
-        "start_time": query.start_time.as_deref().unwrap_or("-1h"),
-        "count": data.len(),
-        "data": data,
-        "postgres_available": true,
-    });
+    let data: Vec<RangeSample> = samples.into_iter().map(RangeSample::from).collect();
+    let answer = Range {
+        device_id: device.id,
+        device_name: device.name,
+        device_type: device.device_type,
+        start_time: query.start_time.unwrap_or_else(|| "-1h".to_owned()),
+        count: data.len(),
+        data,
+        postgres_available: true,
+    };
     Ok(Json(answer).into_response())
-}
-
-pub(super) fn sample_body(sample: &Sample) -> Value {
-    let mut body = json!({"timestamp": sample.ts, "measurements": sample.data});
-    if let Some(metadata) = &sample.metadata {
-        body["metadata"] = metadata.clone();
-    }
-    body
 }
 
 /// The newest value of each key
 #[utoipa::path(get, path = "/api/v1/telemetry/{id}/latest", tag = "telemetry", security(("api_key" = []), ("bearer" = [])),
     params(("id" = String, Path, description = "Id or hardware id")), responses(
-    (status = 200, body = serde_json::Value),
+    (status = 200, body = Latest),
     (status = 401, body = Problem),
     (status = 403, body = Problem),
     (status = 404, body = Problem, description = "No such device, or nothing measured yet"),
 ))]
-pub async fn latest(State(devices): State<Devices>, reader: Reader, Path(id): Path<String>) -> Result<Response> {
+pub async fn latest(State(devices): State<Devices>, reader: Reader, Path(id): Path<String>) -> Result<Json<Latest>> {
     let id = reader.device(&devices, &id).await?;
     let (device, latest) = devices.latest_with_device(&reader.0, id).await?;
     if latest.is_empty() {
@@ -125,19 +117,14 @@ pub async fn latest(State(devices): State<Devices>, reader: Reader, Path(id): Pa
             .with_member("message", message)
             .with_member("postgres_available", true));
     }
-    let values: serde_json::Map<String, Value> =
-        latest.iter().map(|latest| (latest.key.clone(), json!(latest.value))).collect();
-    let times: serde_json::Map<String, Value> =
-        latest.iter().map(|latest| (latest.key.clone(), json!(latest.ts))).collect();
-    let answer = json!({
-        "device_id": device.id,
-        "device_name": device.name,
-        "device_type": device.device_type,
-        "latest_data": values,
-        "timestamps": times,
-        "postgres_available": true,
-    });
-    Ok(Json(answer).into_response())
+    Ok(Json(Latest {
+        device_id: device.id,
+        device_name: device.name,
+        device_type: device.device_type,
+        timestamps: latest.iter().map(|latest| (latest.key.clone(), latest.ts)).collect(),
+        latest_data: latest.into_iter().map(|latest| (latest.key, latest.value)).collect(),
+        postgres_available: true,
+    }))
 }
 
 #[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
@@ -162,7 +149,7 @@ pub struct AggregatedQuery {
 /// A key in windows, newest first
 #[utoipa::path(get, path = "/api/v1/telemetry/{id}/aggregated", tag = "telemetry", security(("api_key" = []), ("bearer" = [])),
     params(("id" = String, Path, description = "Id or hardware id"), AggregatedQuery), responses(
-    (status = 200, body = serde_json::Value),
+    (status = 200, body = Aggregated),
     (status = 400, body = Problem),
     (status = 401, body = Problem),
     (status = 403, body = Problem),
@@ -173,7 +160,7 @@ pub async fn aggregated(
     reader: Reader,
     Path(id): Path<String>,
     Query(query): Query<AggregatedQuery>,
-) -> Result<Response> {
+) -> Result<Json<Aggregated>> {
     let id = reader.device(&devices, &id).await?;
     let field = query.field.as_deref().unwrap_or("temperature");
     let name = query.aggregation.as_deref().unwrap_or("mean");
@@ -190,24 +177,19 @@ pub async fn aggregated(
     let to = time(&devices, "end_time", query.end_time.as_deref(), "now")?;
     let (device, windows) =
         devices.aggregated_with_device(&reader.0, id, field, aggregation, window_ms, from, to).await?;
-    let data: Vec<Value> = windows
-        .iter()
-        .rev()
-        .map(|window| json!({"timestamp": window.ts, "value": window.value, "count": window.count}))
-        .collect();
-    let answer = json!({
-        "device_id": device.id,
-        "device_name": device.name,
-        "device_type": device.device_type,
-        "field": field,
-        "aggregation": name,
-        "window": window,
-        "start_time": start_time,
-        "count": data.len(),
-        "data": data,
-        "postgres_available": true,
-    });
-    Ok(Json(answer).into_response())
+    let data: Vec<AggregatedWindow> = windows.iter().rev().map(AggregatedWindow::from).collect();
+    Ok(Json(Aggregated {
+        device_id: device.id,
+        device_name: device.name,
+        device_type: device.device_type,
+        field: field.to_owned(),
+        aggregation: name.to_owned(),
+        window: window.to_owned(),
+        start_time: start_time.to_owned(),
+        count: data.len(),
+        data,
+        postgres_available: true,
+    }))
 }
 
 #[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
@@ -267,9 +249,9 @@ pub async fn keys(
 /// Delete what a device measured from `start_time` to `stop_time`, both included
 ///
 /// For people who may change the device; a device cannot delete its own history.
-#[utoipa::path(delete, path = "/api/v1/telemetry/{id}", tag = "telemetry", request_body = serde_json::Value,
+#[utoipa::path(delete, path = "/api/v1/telemetry/{id}", tag = "telemetry", request_body = DeleteRange,
     params(("id" = String, Path, description = "Id or hardware id")), responses(
-    (status = 200, body = serde_json::Value),
+    (status = 200, body = Deleted),
     (status = 400, body = Problem),
     (status = 401, body = Problem),
     (status = 403, body = Problem),
@@ -281,7 +263,7 @@ pub async fn delete(
     Path(id): Path<String>,
     headers: HeaderMap,
     body: Bytes,
-) -> Result<Json<Value>> {
+) -> Result<Json<Deleted>> {
     let id = devices.resolve(actor.organization, &id).await?;
     check_content_type(&headers)?;
     let required = || Error::invalid("range_required", "Request body required with start_time and stop_time");
@@ -295,11 +277,11 @@ pub async fn delete(
     let to = time(&devices, "stop_time", Some(&stop), "")?;
     let device = devices.get(&actor, id).await?;
     let deleted = devices.delete_range(&actor, id, from, to).await?;
-    Ok(Json(json!({
-        "message": format!("Telemetry data deleted for device {}", device.name),
-        "device_id": id,
-        "start_time": start,
-        "stop_time": stop,
-        "deleted": deleted,
-    })))
+    Ok(Json(Deleted {
+        message: format!("Telemetry data deleted for device {}", device.name),
+        device_id: id,
+        start_time: start,
+        stop_time: stop,
+        deleted,
+    }))
 }

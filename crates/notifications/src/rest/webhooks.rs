@@ -103,6 +103,7 @@ pub async fn delete(
 
 /// How to replace a secret.
 #[derive(Debug, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = WebhookSecretRotation)]
 pub struct Rotation {
     /// For so long messages are signed with both secrets, seconds; absent: a day.
     #[serde(default = "a_day")]
@@ -137,6 +138,7 @@ pub async fn rotate(
 
 /// The test on its way; `GET /api/v1/deliveries` tells how it went.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = WebhookTested)]
 pub struct Tested {
     delivery_id: DeliveryId,
 }

@@ -107,6 +107,31 @@ fn describe() {
         "Topics that a slow live connection must fetch anew"
     );
     metrics::describe_counter!("portico_relay_dropped_total", Count, "Events that the other servers could not be told");
+    begin_at_zero();
+}
+
+/// What has not happened yet is 0, not absent: a dashboard shows it, and the first time is seen as a rise.
+fn begin_at_zero() {
+    for name in [
+        "portico_http_rate_limited_total",
+        "portico_http_connections_refused_total",
+        "portico_live_deliveries_total",
+        "portico_live_dropped_total",
+        "portico_live_resyncs_total",
+        "portico_relay_dropped_total",
+        "portico_mqtt_connections_refused_total",
+        "portico_outbox_expired_total",
+        "portico_ingest_points_total",
+        "portico_ingest_duplicates_total",
+        "portico_ingest_batches_total",
+        "portico_ingest_retries_total",
+        "portico_unknown_device_messages_total",
+    ] {
+        metrics::counter!(name).absolute(0);
+    }
+    for name in ["portico_live_connections", "portico_mqtt_connections"] {
+        metrics::gauge!(name).set(0.0);
+    }
 }
 
 /// One line and one measurement per request. By route, never by path or query: those can hold what is nobody's business,
