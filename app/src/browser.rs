@@ -97,17 +97,19 @@ mod http {
         body: Option<String>,
         then: fn(Answer) -> T,
     ) -> impl Future<Output = Result<T, Failure>> + Send {
+        const FORM: &str = "application/x-www-form-urlencoded";
+        let body = body.map(|body| (JsValue::from_str(&body), FORM));
         SendWrapper::new(async move { ask(&address, body).await.map(then) })
     }
 
-    async fn ask(address: &str, body: Option<String>) -> Result<Answer, Failure> {
+    async fn ask(address: &str, body: Option<(JsValue, &str)>) -> Result<Answer, Failure> {
         let init = RequestInit::new();
         let headers = js_sys::Object::new();
         let _ = js_sys::Reflect::set(&headers, &"accept".into(), &"application/json".into());
-        if let Some(body) = body {
+        if let Some((body, kind)) = body {
             init.set_method("POST");
-            init.set_body(&JsValue::from_str(&body));
-            let _ = js_sys::Reflect::set(&headers, &"content-type".into(), &"application/x-www-form-urlencoded".into());
+            init.set_body(&body);
+            let _ = js_sys::Reflect::set(&headers, &"content-type".into(), &kind.into());
         }
         init.set_headers(&headers);
         let response = JsFuture::from(leptos::prelude::window().fetch_with_str_and_init(address, &init))
@@ -159,6 +161,20 @@ mod http {
         pairs.to_string().as_string()
     }
 
+    /// Posts the file that was chosen in a field, as it is; `then` gets the answer.
+    pub fn send_file(address: &str, field: &str, then: impl FnOnce(Result<Value, Failure>) + 'static) {
+        let chosen = leptos::prelude::document().get_element_by_id(field).and_then(|input| {
+            let files = js_sys::Reflect::get(&input, &"files".into()).ok()?;
+            js_sys::Reflect::get_u32(&files, 0).ok().filter(JsValue::is_object)
+        });
+        let Some(file) = chosen else { return then(Err(Failure::field("file", "Choose a file."))) };
+        let address = address.to_owned();
+        leptos::task::spawn_local(async move {
+            let answer = ask(&address, Some((file, "application/octet-stream"))).await;
+            then(answer.map(|answer| serde_json::from_str(&answer.text).unwrap_or_default()));
+        });
+    }
+
     /// Posts a form; `then` gets what came of it.
     pub fn post(path: &str, body: String, then: impl FnOnce(Result<(Value, Option<String>), Failure>) + 'static) {
         let answer = fetch(path.to_owned(), Some(body), |answer| {
@@ -169,7 +185,7 @@ mod http {
 }
 
 #[cfg(feature = "hydrate")]
-pub use http::{fetch, form_body, post};
+pub use http::{fetch, form_body, post, send_file};
 
 #[cfg(not(feature = "hydrate"))]
 mod http {
@@ -184,10 +200,12 @@ mod http {
     }
 
     pub fn post(_path: &str, _body: String, _then: impl FnOnce(Result<(Value, Option<String>), Failure>) + 'static) {}
+
+    pub fn send_file(_address: &str, _field: &str, _then: impl FnOnce(Result<Value, Failure>) + 'static) {}
 }
 
 #[cfg(not(feature = "hydrate"))]
-pub use http::{form_body, post};
+pub use http::{form_body, post, send_file};
 
 #[cfg(not(feature = "hydrate"))]
 mod imp {

@@ -17,9 +17,10 @@ struct Entry {
     needs: Option<Permission>,
 }
 
-const ENTRIES: [Entry; 5] = [
+const ENTRIES: [Entry; 6] = [
     Entry { path: "/", word: "Overview", glyph: Glyph::Overview, needs: None },
     Entry { path: "/devices", word: "Devices", glyph: Glyph::Devices, needs: None },
+    Entry { path: "/firmware", word: "Firmware", glyph: Glyph::Download, needs: Some(Permission::ManageFirmware) },
     Entry { path: "/users", word: "People", glyph: Glyph::Users, needs: Some(Permission::ManageUsers) },
     Entry { path: "/audit", word: "Audit", glyph: Glyph::Audit, needs: Some(Permission::ReadAudit) },
     Entry { path: "/account", word: "Account", glyph: Glyph::Account, needs: None },

@@ -12,6 +12,7 @@ pub mod browser;
 pub mod devices;
 pub mod errors;
 pub mod failure;
+pub mod firmware;
 pub mod form;
 pub mod identity;
 pub mod layout;

@@ -10,6 +10,9 @@ use crate::devices::detail::DevicePage;
 use crate::devices::list::DevicesPage;
 use crate::devices::register::RegisterPage;
 use crate::errors::{NotFound, OfflinePage};
+use crate::firmware::image::ImagePage;
+use crate::firmware::page::FirmwarePage;
+use crate::firmware::rollout::RolloutPage;
 use crate::identity::account::AccountPage;
 use crate::identity::login::LoginPage;
 use crate::identity::setup::SetupPage;
@@ -54,6 +57,7 @@ lazy_pages! {
     entry { login => LoginPage, setup => SetupPage }
     overview { overview => OverviewPage }
     devices { devices => DevicesPage, device => DevicePage, register => RegisterPage }
+    firmware { firmware => FirmwarePage, image => ImagePage, rollout => RolloutPage }
     administration { account => AccountPage, users => UsersPage, audit => AuditPage }
 }
 
@@ -81,6 +85,9 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/devices") view={Lazy::<devices::Page>::new()} ssr=SsrMode::Async />
                     <Route path=path!("/devices/new") view={Lazy::<register::Page>::new()} ssr=SsrMode::Async />
                     <Route path=path!("/devices/:id") view={Lazy::<device::Page>::new()} ssr=SsrMode::Async />
+                    <Route path=path!("/firmware") view={Lazy::<firmware::Page>::new()} ssr=SsrMode::Async />
+                    <Route path=path!("/firmware/:id") view={Lazy::<image::Page>::new()} ssr=SsrMode::Async />
+                    <Route path=path!("/firmware/rollouts/:id") view={Lazy::<rollout::Page>::new()} ssr=SsrMode::Async />
                     <Route path=path!("/users") view={Lazy::<users::Page>::new()} ssr=SsrMode::Async />
                     <Route path=path!("/account") view={Lazy::<account::Page>::new()} ssr=SsrMode::Async />
                     <Route path=path!("/audit") view={Lazy::<audit::Page>::new()} ssr=SsrMode::Async />
