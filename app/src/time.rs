@@ -17,10 +17,14 @@ pub(crate) fn provide_now() {
     });
 }
 
-/// The ticking clock.
+/// The ticking clock; absent until the component that asks has come alive. A page comes alive later than the frame around
+/// it, and what it shows then must be what the server has rendered.
 #[must_use]
 pub fn use_now() -> Signal<Option<Timestamp>> {
-    use_context::<Now>().map_or_else(|| Signal::stored(None), |now| now.0.into())
+    let Some(Now(now)) = use_context::<Now>() else { return Signal::stored(None) };
+    let alive = RwSignal::new(false);
+    Effect::new(move |_| alive.set(true));
+    Signal::derive(move || if alive.get() { now.get() } else { None })
 }
 
 /// `2026-11-21 02:07:30 UTC`.

@@ -10,9 +10,10 @@ use crate::commands::described;
 
 const DATABASE: &str = "portico.db";
 const KEY: &str = "instance.key";
+const FIRMWARE: &str = "firmware";
 
-/// Copies the database, consistent although the server may be writing, and the instance key without which sessions end
-/// and the audit chain cannot be verified.
+/// Copies the database, consistent although the server may be writing, the instance key without which sessions end
+/// and the audit chain cannot be verified, and the firmware images.
 ///
 /// # Errors
 /// When the directory exists already, on PostgreSQL, or when something cannot be read or written.
@@ -32,6 +33,8 @@ pub async fn backup(config: Config, directory: &Path) -> Result<()> {
     if key.exists() {
         fs::copy(&key, directory.join(KEY)).context("copying the instance key")?;
     }
+    // After the database: every image that it knows is there, unless it is being deleted.
+    copy_images(&config.firmware_dir(), &directory.join(FIRMWARE))?;
     println!("Backup written to {}. It holds secrets: keep it as safe as the server.", directory.display());
     Ok(())
 }
@@ -67,7 +70,27 @@ pub fn restore(config: &Config, directory: &Path, replace: bool) -> Result<()> {
             fs::copy(&from, data_dir.join(name)).with_context(|| format!("copying {name}"))?;
         }
     }
+    copy_images(&directory.join(FIRMWARE), &config.firmware_dir())?;
     println!("Restored into {}.", data_dir.display());
+    Ok(())
+}
+
+/// Whole images alone; one that goes meanwhile was deleted.
+fn copy_images(from: &Path, to: &Path) -> Result<()> {
+    let Ok(entries) = fs::read_dir(from) else { return Ok(()) };
+    fs::create_dir_all(to).with_context(|| format!("making {}", to.display()))?;
+    for entry in entries {
+        let path = entry.with_context(|| format!("reading {}", from.display()))?.path();
+        let Some(name) = path.file_name().filter(|_| path.extension().is_some_and(|end| end == "bin")) else {
+            continue;
+        };
+        match fs::copy(&path, to.join(name)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(error).with_context(|| format!("copying {}", path.display()));
+            }
+            _ => {}
+        }
+    }
     Ok(())
 }
 
@@ -84,12 +107,17 @@ mod tests {
         let config = Config { data_dir: dir.path().join("data"), ..Config::default() };
         let platform = Platform::open(config.clone(), Clock::system()).await.unwrap();
         let copy = dir.path().join("copy");
+        fs::create_dir_all(config.firmware_dir()).unwrap();
+        fs::write(config.firmware_dir().join("1.bin"), "image").unwrap();
+        fs::write(config.firmware_dir().join("2.part"), "half").unwrap();
         backup(config.clone(), &copy).await.unwrap();
         assert!(backup(config.clone(), &copy).await.is_err(), "an existing backup is never overwritten");
         assert!(restore(&config, &copy, false).is_err(), "existing data is never overwritten");
         let key = platform.secrets.derive("test");
         platform.db.close().await;
         restore(&config, &copy, true).unwrap();
+        assert_eq!(fs::read(config.firmware_dir().join("1.bin")).unwrap(), b"image");
+        assert!(!config.firmware_dir().join("2.part").exists());
         let restored = Platform::open(config, Clock::system()).await.unwrap();
         assert_eq!(restored.secrets.derive("test"), key);
         assert!(dir.path().join("data.before-restore-1").join(DATABASE).exists());

@@ -1,5 +1,7 @@
 //! `--demo`: an organisation, accounts and a virtual building that speaks real MQTT and REST to this server.
 
+mod publisher;
+
 use std::fs;
 use std::io::Write;
 use std::path::Path;
@@ -16,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::commands::{described, random_password};
 use crate::serve::Portico;
+use publisher::Publisher;
 
 const ORGANIZATION: &str = "Portico demo";
 const ACCOUNTS: [(&str, Role); 2] = [("demo", Role::Admin), ("visitor", Role::User)];
@@ -44,7 +47,8 @@ pub struct Demo {
 /// When the data directory holds an installation that is not a demo.
 pub async fn begin(portico: &Portico, sensors: usize) -> Result<Demo> {
     let data_dir = &portico.platform.config.data_dir;
-    let accounts = accounts(portico, &data_dir.join("demo-accounts.json")).await?;
+    let publisher = Publisher::open(&data_dir.join("demo-publisher.der"))?;
+    let accounts = accounts(portico, &data_dir.join("demo-accounts.json"), &publisher).await?;
     let admin = accounts.first().context("the demo has no accounts")?;
     let credentials = Credentials::Password { username: admin.username.clone(), password: admin.password.clone() };
     let scheme = if portico.platform.config.http.tls_cert.is_some() { "https" } else { "http" };
@@ -54,6 +58,7 @@ pub async fn begin(portico: &Portico, sensors: usize) -> Result<Demo> {
         history: HISTORY,
         faults: Faults::OCCASIONAL,
         state_file: Some(data_dir.join("demo-devices.json")),
+        publishers: vec![publisher.public_key()?],
         ..Options::new(format!("{scheme}://{}", portico.http), portico.mqtt.clone(), credentials)
     };
     let stop = portico.platform.tasks.token().child_token();
@@ -75,7 +80,7 @@ impl Demo {
     }
 }
 
-async fn accounts(portico: &Portico, file: &Path) -> Result<Vec<Account>> {
+async fn accounts(portico: &Portico, file: &Path, publisher: &Publisher) -> Result<Vec<Account>> {
     if let Ok(text) = fs::read_to_string(file) {
         return serde_json::from_str(&text).with_context(|| format!("reading {}", file.display()));
     }
@@ -91,7 +96,7 @@ async fn accounts(portico: &Portico, file: &Path) -> Result<Vec<Account>> {
         })
         .collect();
     // Before the accounts are made: a password that nobody knows would lock the demo for good.
-    write_private(file, &serde_json::to_string_pretty(&accounts)?)?;
+    write_private(file, serde_json::to_string_pretty(&accounts)?.as_bytes())?;
     let mut organization = None;
     for (account, (_, role)) in accounts.iter().zip(ACCOUNTS) {
         let email = format!("{}@demo.invalid", account.username);
@@ -102,6 +107,7 @@ async fn accounts(portico: &Portico, file: &Path) -> Result<Vec<Account>> {
                     .create_admin_in(Some(ORGANIZATION), &account.username, &email, &account.password)
                     .await
                     .map_err(described)?;
+                publisher.publish(portico, made.0).await?;
                 organization = Some(made.0);
             }
             Some(organization) => {
@@ -114,11 +120,11 @@ async fn accounts(portico: &Portico, file: &Path) -> Result<Vec<Account>> {
     Ok(accounts)
 }
 
-fn write_private(path: &Path, text: &str) -> Result<()> {
+fn write_private(path: &Path, bytes: &[u8]) -> Result<()> {
     let mut options = fs::OpenOptions::new();
     options.write(true).create_new(true);
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(path).with_context(|| format!("writing {}", path.display()))?;
-    file.write_all(text.as_bytes())?;
+    file.write_all(bytes)?;
     Ok(())
 }

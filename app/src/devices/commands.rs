@@ -238,12 +238,21 @@ fn CommandList(id: DeviceId, commands: Vec<Command>, may_manage: bool, forms: Co
     }
 }
 
+/// The beginning of a long text.
+fn short(text: String) -> String {
+    const LONGEST: usize = 160;
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
+
 #[component]
 fn CommandEntry(command: Command, may_manage: bool, form: FormState) -> impl IntoView {
     let Command { id, device_id, name, args, state, issued_by, issued_at, attempts, error, response, .. } = command;
     let has = |value: &serde_json::Value| value.as_object().is_some_and(|members| !members.is_empty());
-    let args = has(&args).then(|| args.to_string());
-    let response = has(&response).then(|| response.to_string());
+    let args = has(&args).then(|| short(args.to_string()));
+    let response = has(&response).then(|| short(response.to_string()));
     let who = issued_by.split_once(':').map_or(issued_by.clone(), |(_, name)| name.to_owned());
     view! {
         <li class="command" data-state=state.as_str()>
@@ -297,6 +306,12 @@ mod tests {
             error: String::new(),
             response: serde_json::json!({}),
         }
+    }
+
+    #[test]
+    fn long_arguments_are_cut() {
+        assert_eq!(short("ä".repeat(160)), "ä".repeat(160));
+        assert_eq!(short("ä".repeat(161)), format!("{}…", "ä".repeat(160)));
     }
 
     #[test]

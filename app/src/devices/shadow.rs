@@ -114,6 +114,7 @@ fn ShadowView(id: DeviceId, shadow: Shadow, may_manage: bool, form: FormState) -
     let reported_at = Memo::new(move |_| shadow.with(|shadow| shadow.reported_at));
     view! {
         <div class="card-head">
+            <div class="title-line">
             <h2 id="shadow-title">"Wanted and reported"</h2>
             {move || {
                 wanted
@@ -126,6 +127,7 @@ fn ShadowView(id: DeviceId, shadow: Shadow, may_manage: bool, form: FormState) -
                         }
                     })
             }}
+            </div>
             {may_manage
                 .then(|| {
                     view! {

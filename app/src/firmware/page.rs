@@ -48,8 +48,10 @@ pub fn FirmwarePage() -> impl IntoView {
                             let Overview { images, keys: trusted, rollouts, device_types } = overview;
                             let can_upload = trusted.iter().any(|key| key.revoked_at.is_none());
                             view! {
-                                <Rollouts rollouts />
-                                <Images images can_upload />
+                                <div class="stack">
+                                    <Rollouts rollouts />
+                                    <Images images can_upload />
+                                </div>
                                 <div class="columns">
                                     {can_upload.then(|| view! { <UploadPanel device_types uploads /> })}
                                     <KeysPanel keys=trusted forms=keys />
@@ -163,17 +165,17 @@ fn Images(images: Page<Firmware>, can_upload: bool) -> impl IntoView {
                     </tbody>
                 </table>
             </div>
-            <nav class="pages" aria-label="Pages">
-                {next
-                    .map(|href| {
-                        view! {
+            {next
+                .map(|href| {
+                    view! {
+                        <nav class="pages" aria-label="Pages">
                             <a class="button" href=href rel="next">
                                 "Next page"
                                 <Icon glyph=Glyph::Next />
                             </a>
-                        }
-                    })}
-            </nav>
+                        </nav>
+                    }
+                })}
         </section>
     }
     .into_any()

@@ -162,6 +162,7 @@ fn RolloutDetail(rollout: Rollout, devices: Page<DeviceUpdate>, state: String, s
             <Icon glyph=Glyph::Alert />
             <span>{move || reason.get()} " Nobody else is told until you go on."</span>
         </p>
+        <div class="stack">
         <section class="card" aria-label="Progress">
             {move || view! { <RolloutBar counts=counts.get() /> }}
             <p role="status">{move || counts_text(&counts.get())}</p>
@@ -195,18 +196,19 @@ fn RolloutDetail(rollout: Rollout, devices: Page<DeviceUpdate>, state: String, s
                     </li>
                 </For>
             </ul>
-            <nav class="pages" aria-label="Pages">
-                {next
-                    .map(|href| {
-                        view! {
+            {next
+                .map(|href| {
+                    view! {
+                        <nav class="pages" aria-label="Pages">
                             <a class="button" href=href rel="next">
                                 "Next page"
                                 <Icon glyph=Glyph::Next />
                             </a>
-                        }
-                    })}
-            </nav>
+                        </nav>
+                    }
+                })}
         </section>
+        </div>
     }
 }
 

@@ -48,8 +48,10 @@ pub fn UploadPanel(
         <section class="card" aria-labelledby="upload-title">
             <h2 id="upload-title">"Upload an image"</h2>
             <p class="note" hidden=move || alive.get().is_some()>
-                "Uploading from here needs JavaScript. Without it: "
-                <code>"curl --data-binary @image.bin '…/api/v1/firmware?device_type=…&version=…&signature=…'"</code>
+                <span>
+                    "Uploading from here needs JavaScript. Without it: "
+                    <code>"curl --data-binary @image.bin '…/api/v1/firmware?device_type=…&version=…&signature=…'"</code>
+                </span>
             </p>
             <form class="form" id="upload-firmware" on:submit=on_submit>
                 <div role="alert" class="form-errors">
