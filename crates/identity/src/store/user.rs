@@ -97,7 +97,8 @@ pub async fn list(tx: &mut Tx, organization: OrganizationId, slice: Slice<'_>) -
 /// Everyone with this role who may sign in.
 pub async fn active_of_role(tx: &mut Tx, organization: OrganizationId, role: Role) -> Result<Vec<User>> {
     let rows: Vec<Row> = on_db!(tx, conn => sqlx::query_as(
-        "select id, organization_id, username, email, role, password_hash, is_active, created_at, last_login_at
+        "select id, organization_id, username, email, role, password_hash, is_active, created_at, last_login_at,
+           email_verified_at
          from user_account where organization_id = $1 and role = $2 and is_active order by username_key",
     ).bind(organization).bind(role.as_str()).fetch_all(conn).await)?;
     rows.into_iter().map(|row| row.into_account().map(|account| account.user)).collect()
