@@ -227,21 +227,13 @@ impl Alarms {
             link: format!("/alarms/{}", alarm.id),
             tag: format!("alarm:{}", alarm.id),
         };
-        let everyone = everyone || row.owner_id.is_none();
-        if let Some(owner) = row.owner_id {
-            // Who watches all alarms is told with the others, once.
-            let role = store::find_role(tx, row.organization_id, owner).await?;
-            let among_everyone = everyone && role.is_some_and(|role| role.may(Permission::ReadAllAlarms));
-            if !among_everyone {
-                let audience = Audience::Users(vec![owner]);
-                self.0.notifications.notify(tx, row.organization_id, &notification, &audience).await?;
-            }
-        }
-        if everyone {
-            let audience = Audience::Permitted(Permission::ReadAllAlarms);
-            self.0.notifications.notify(tx, row.organization_id, &notification, &audience).await?;
-        }
-        Ok(())
+        let audience = match (row.owner_id, everyone) {
+            (Some(owner), true) => Audience::Both(vec![owner], Permission::ReadAllAlarms),
+            (Some(owner), false) => Audience::Users(vec![owner]),
+            (None, _) => Audience::Permitted(Permission::ReadAllAlarms),
+        };
+        // In one call: webhooks are told once a call.
+        self.0.notifications.notify(tx, row.organization_id, &notification, &audience).await
     }
 
     /// Shows the changes to everyone who watches, and sends what they made to be sent. After the commit.

@@ -2,7 +2,6 @@
 
 use portico_model::alarms::rule::Tell;
 use portico_model::alarms::{Alarm, AlarmState, AlarmStep, AlarmStepKind, Severity};
-use portico_model::identity::Role;
 use portico_model::{AlarmId, AlarmRuleId, OrganizationId, Timestamp, UserId};
 use portico_platform::{Error, Result, Tx, on_db};
 
@@ -346,14 +345,6 @@ pub async fn counts(
         "select severity, state, count(*) from alarm
          where organization_id = $1 and state <> 'cleared' and ($2 is null or owner_id = $2) group by severity, state",
     ).bind(organization).bind(owner).fetch_all(conn).await)?)
-}
-
-/// The role of a person in use, as identity has it.
-pub async fn find_role(tx: &mut Tx, organization: OrganizationId, user: UserId) -> Result<Option<Role>> {
-    let role: Option<String> = on_db!(tx, conn => sqlx::query_scalar(
-        "select role from user_account where organization_id = $1 and id = $2 and is_active",
-    ).bind(organization).bind(user).fetch_optional(conn).await)?;
-    Ok(role.as_deref().and_then(Role::parse))
 }
 
 /// Removes some alarms of all organisations that cleared before then.

@@ -5,6 +5,7 @@ use portico_model::alarms::Severity;
 use portico_model::identity::User;
 use portico_model::notifications::preference::preference_for;
 use portico_model::notifications::{Audience, Notification};
+use portico_platform::config::Signup;
 use portico_platform::delivery::{Mail, Message};
 use portico_platform::{Result, Tx};
 use serde_json::json;
@@ -34,12 +35,18 @@ impl Notifications {
             if wish.push.admits(notification.severity) {
                 self.push_to(tx, organization, user.id, notification).await?;
             }
-            // Without a mail server each mail would only become a dead letter.
-            if wish.mail.admits(notification.severity) && self.0.platform.config.mail.is_configured() {
+            if wish.mail.admits(notification.severity) && self.takes_mail(&user) {
                 self.mail_to(tx, organization, &user, notification).await?;
             }
         }
         self.call_webhooks(tx, organization, notification).await
+    }
+
+    /// Without a mail server each mail would only become a dead letter; and where anyone may make an account, an address
+    /// that is not proved may be a stranger's.
+    fn takes_mail(&self, user: &User) -> bool {
+        let config = &self.0.platform.config;
+        config.mail.is_configured() && (user.email_verified_at.is_some() || config.signup != Signup::Open)
     }
 
     pub(crate) async fn mail_to(

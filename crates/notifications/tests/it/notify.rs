@@ -95,6 +95,21 @@ async fn without_a_mail_server_mails_are_not_even_written() {
 }
 
 #[tokio::test]
+async fn where_anyone_may_sign_up_an_unproved_address_gets_no_mail() {
+    each_with(
+        |config| config.signup = portico_platform::config::Signup::Open,
+        async |world| {
+            let (anna, _) = world.user("anna", Role::User).await;
+            assert_eq!(anna.email_verified_at, None);
+            world.notify(&about("alarm.raised", Severity::Critical), &Audience::Users(vec![anna.id])).await;
+            let all = world.notifications.deliveries(&world.admin, Default::default()).await.unwrap();
+            assert_eq!(all.items, []);
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
 async fn deleted_person_gets_nothing_that_still_waits() {
     each(async |world| {
         let (anna, actor) = world.user("anna", Role::User).await;
