@@ -12,6 +12,23 @@ const bar = (className, text) => {
   return element;
 };
 
+// While the page is being left, nothing of it may get in the way of where its reader wants to go.
+const LEAVING_MS = 10_000;
+let leaving = false;
+addEventListener("beforeunload", () => {
+  leaving = true;
+  // Whoever stays after all is served again.
+  setTimeout(() => (leaving = false), LEAVING_MS);
+});
+addEventListener("pageshow", () => (leaving = false));
+
+// The browser's word that it is online is a hint: it comes for a moment when a worker of this site is restarted, and with a
+// network through which the server cannot be reached.
+const reloadWhenReachable = async () => {
+  const answer = await fetch("/health", { cache: "no-store" }).catch(() => null);
+  if (answer?.ok && !leaving) location.reload();
+};
+
 const markAsOld = () => {
   const cachedAt = document.querySelector('meta[name="portico-cached-at"]')?.content;
   if (!cachedAt) return;
@@ -23,7 +40,7 @@ const markAsOld = () => {
   again.textContent = "Try again";
   again.addEventListener("click", () => location.reload());
   element.append(again);
-  addEventListener("online", () => location.reload());
+  addEventListener("online", reloadWhenReachable);
 };
 
 const offerUpdate = (waiting) => {
