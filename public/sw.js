@@ -1,6 +1,6 @@
 // The service worker. The site's files come from its cache (their names carry their content); pages come from the network,
 // and when that fails the last one seen, marked as old. It never touches the API, server functions or the websocket, and
-// forgets all pages when somebody signs in or out.
+// forgets all pages when somebody signs in or out. It shows pushes, and leads from them to the page they are about.
 //
 // scripts/site.mjs puts the build and the list of files in.
 
@@ -11,7 +11,8 @@ const OFFLINE_PAGE = "/offline";
 const NETWORK_PATIENCE_MS = 6000;
 
 const SERVER_ONLY = ["/api/", "/sfn/", "/ws", "/docs", "/metrics", "/health", "/internal/"];
-const ENDS_SESSION = ["/sfn/identity/sign_in", "/sfn/identity/sign_out", "/sfn/identity/set_up"];
+const SIGN_OUT = "/sfn/identity/sign_out";
+const ENDS_SESSION = ["/sfn/identity/sign_in", SIGN_OUT, "/sfn/identity/set_up"];
 // Of the pages, those that show nobody's data, or nothing worth keeping.
 const UNKEPT_PAGES = ["/login", "/setup", "/devices/new", OFFLINE_PAGE];
 
@@ -50,6 +51,8 @@ self.addEventListener("fetch", (event) => {
   if (url.origin !== location.origin) return;
   if (request.method !== "GET") {
     if (ENDS_SESSION.includes(url.pathname)) event.waitUntil(caches.delete(PAGES_CACHE));
+    // Whoever uses this browser next is not to see what the one who leaves is told.
+    if (url.pathname === SIGN_OUT) event.waitUntil(unsubscribe());
     return;
   }
   if (SERVER_ONLY.some((prefix) => url.pathname.startsWith(prefix))) return;
@@ -99,4 +102,67 @@ async function keep(url, response) {
 async function lastSeen(url) {
   const cache = await caches.open(PAGES_CACHE);
   return (await cache.match(url.pathname + url.search)) ?? (await cache.match(url.pathname, { ignoreSearch: true }));
+}
+
+self.addEventListener("push", (event) => {
+  event.waitUntil(show(event.data));
+});
+
+self.addEventListener("notificationclick", (event) => {
+  event.notification.close();
+  event.waitUntil(open(event.notification.data?.link));
+});
+
+// The push service has given this browser another endpoint: the server is told, if somebody is signed in.
+self.addEventListener("pushsubscriptionchange", (event) => {
+  event.waitUntil(resubscribe(event));
+});
+
+// A browser takes the right to send pushes away when one of them shows nothing: whatever comes is shown.
+async function show(data) {
+  let message = {};
+  try {
+    message = data?.json() ?? {};
+  } catch {
+    message = { body: data?.text() };
+  }
+  const { title = "Portico", body = "", tag = "", link = "/", severity } = message;
+  await self.registration.showNotification(title, {
+    body,
+    tag,
+    // One that replaces another is to be noticed too.
+    renotify: tag !== "",
+    requireInteraction: severity === "critical",
+    icon: "/icons/icon-192.png",
+    data: { link },
+  });
+}
+
+async function open(link) {
+  // Only pages of ours.
+  const target = new URL(link ?? "/", location.origin);
+  const { href } = target.origin === location.origin ? target : new URL("/", location.origin);
+  const windows = await self.clients.matchAll({ type: "window", includeUncontrolled: true });
+  const there = windows.find((client) => client.url === href);
+  if (there) return there.focus();
+  const [any] = windows;
+  if (!any) return self.clients.openWindow(href);
+  await any.focus();
+  // A window that this worker does not control yet cannot be led anywhere.
+  return any.navigate(href).catch(() => self.clients.openWindow(href));
+}
+
+async function unsubscribe() {
+  await (await self.registration.pushManager?.getSubscription())?.unsubscribe();
+}
+
+async function resubscribe(event) {
+  const options = event.oldSubscription?.options ?? { userVisibleOnly: true };
+  const subscription = event.newSubscription ?? (await self.registration.pushManager.subscribe(options));
+  const { endpoint, keys } = subscription.toJSON();
+  await fetch("/api/v1/notifications/browsers", {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ endpoint, keys }),
+  });
 }

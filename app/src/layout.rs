@@ -102,6 +102,10 @@ pub fn Layout() -> impl IntoView {
                 </a>
                 <SearchBox />
                 <LiveLight />
+                <a class="button button-icon" href="/notifications" title="Notifications">
+                    <Icon glyph=Glyph::Bell />
+                    <span class="hidden">"Notifications"</span>
+                </a>
                 <AccountMenu viewer />
             </header>
             <OfflineBar />

@@ -18,6 +18,7 @@ pub mod identity;
 pub mod layout;
 pub mod live;
 pub mod load;
+pub mod notifications;
 pub mod overview;
 pub mod root;
 #[cfg(feature = "ssr")]

@@ -18,6 +18,10 @@ use crate::identity::login::LoginPage;
 use crate::identity::setup::SetupPage;
 use crate::identity::users::UsersPage;
 use crate::layout::Layout;
+use crate::notifications::messages::MessagesPage;
+use crate::notifications::page::NotificationsPage;
+use crate::notifications::webhook::WebhookPage;
+use crate::notifications::webhooks::WebhooksPage;
 use crate::overview::OverviewPage;
 
 /// Pages by the module they come in. The browser loads a module when one of its pages is first visited; the server names it
@@ -58,6 +62,9 @@ lazy_pages! {
     overview { overview => OverviewPage }
     devices { devices => DevicesPage, device => DevicePage, register => RegisterPage }
     firmware { firmware => FirmwarePage, image => ImagePage, rollout => RolloutPage }
+    notifications {
+        notifications => NotificationsPage, webhooks => WebhooksPage, webhook => WebhookPage, messages => MessagesPage
+    }
     administration { account => AccountPage, users => UsersPage, audit => AuditPage }
 }
 
@@ -88,6 +95,26 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/firmware") view={Lazy::<firmware::Page>::new()} ssr=SsrMode::Async />
                     <Route path=path!("/firmware/:id") view={Lazy::<image::Page>::new()} ssr=SsrMode::Async />
                     <Route path=path!("/firmware/rollouts/:id") view={Lazy::<rollout::Page>::new()} ssr=SsrMode::Async />
+                    <Route
+                        path=path!("/notifications")
+                        view={Lazy::<notifications::Page>::new()}
+                        ssr=SsrMode::Async
+                    />
+                    <Route
+                        path=path!("/notifications/webhooks")
+                        view={Lazy::<webhooks::Page>::new()}
+                        ssr=SsrMode::Async
+                    />
+                    <Route
+                        path=path!("/notifications/webhooks/:id")
+                        view={Lazy::<webhook::Page>::new()}
+                        ssr=SsrMode::Async
+                    />
+                    <Route
+                        path=path!("/notifications/messages")
+                        view={Lazy::<messages::Page>::new()}
+                        ssr=SsrMode::Async
+                    />
                     <Route path=path!("/users") view={Lazy::<users::Page>::new()} ssr=SsrMode::Async />
                     <Route path=path!("/account") view={Lazy::<account::Page>::new()} ssr=SsrMode::Async />
                     <Route path=path!("/audit") view={Lazy::<audit::Page>::new()} ssr=SsrMode::Async />

@@ -21,9 +21,12 @@ export class Portico {
   /** Everything that the program printed, for when something goes wrong. */
   log = "";
 
+  /** `settings` go beside the defaults, as with `--set`. */
+  constructor(private readonly settings: Record<string, string> = {}) {}
+
   /** Starts a new Portico with an empty data directory, on free ports. */
-  static async start(): Promise<Portico> {
-    const portico = new Portico();
+  static async start(settings: Record<string, string> = {}): Promise<Portico> {
+    const portico = new Portico(settings);
     await portico.start();
     return portico;
   }
@@ -54,7 +57,8 @@ export class Portico {
     rmSync(ready, { force: true });
     // All tests come from one address, and faster than people do.
     const limits = ["sign_in", "register", "address", "user", "device"].flatMap((what) => ["--set", `http.rate_limits.${what}_per_minute=100000`]);
-    const child = spawn(binary, ["serve", "--ready-file", ready, ...limits], {
+    const settings = Object.entries(this.settings).flatMap(([key, value]) => ["--set", `${key}=${value}`]);
+    const child = spawn(binary, ["serve", "--ready-file", ready, ...limits, ...settings], {
       cwd: this.folder,
       env: {
         ...process.env,

@@ -73,8 +73,8 @@ export async function expectLive(page: Page, timeout = 15_000): Promise<void> {
   await expect(page.locator(".live-light")).toHaveAttribute("data-state", "live", { timeout });
 }
 
-async function setUpHouse(browser: Browser): Promise<House> {
-  const portico = await Portico.start();
+export async function setUpHouse(browser: Browser, settings: Record<string, string> = {}): Promise<House> {
+  const portico = await Portico.start(settings);
   const context = await browser.newContext();
   await setUp(await context.newPage(), await portico.setupLink());
   const state = await context.storageState();

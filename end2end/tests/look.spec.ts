@@ -34,6 +34,14 @@ const SHOTS: Shot[] = [
   { name: "device-new", path: (devices) => `/devices/${devices.at(-1)!.id}` },
   { name: "users", path: () => "/users" },
   { name: "account", path: () => "/account" },
+  { name: "notifications", path: () => "/notifications" },
+  { name: "webhooks", path: () => "/notifications/webhooks" },
+  {
+    name: "webhook-new",
+    path: () => "/notifications/webhooks",
+    prepare: (page) => page.getByText("Add webhook", { exact: true }).first().click(),
+  },
+  { name: "messages", path: () => "/notifications/messages" },
   { name: "audit", path: () => "/audit" },
   { name: "not-found", path: () => "/no/such/page" },
 ];

@@ -131,7 +131,8 @@ async fn file(web: &Web, path: &str, request: Request) -> Response {
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
     if path == "/sw.js" {
         // A service worker is ruled by the policy of its own file, not by that of the pages it serves.
-        let policy = HeaderValue::from_static("default-src 'none'; connect-src 'self'; script-src 'self'");
+        let policy =
+            HeaderValue::from_static("default-src 'none'; connect-src 'self'; img-src 'self'; script-src 'self'");
         response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
     }
     response

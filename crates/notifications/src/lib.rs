@@ -23,7 +23,7 @@ use portico_platform::hub::{Channel, Delivery, Publication};
 use portico_platform::{Actor, Error, Platform, Result};
 
 pub use deliveries::DeliveryQuery;
-pub use preferences::{MyPreferences, TestChannel};
+pub use preferences::TestChannel;
 
 /// The domain's service, cheap to clone.
 #[derive(Clone)]

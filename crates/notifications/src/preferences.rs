@@ -3,27 +3,13 @@
 use portico_model::FieldError;
 use portico_model::alarms::Severity;
 use portico_model::notifications::preference::{KINDS, all_preferences};
-use portico_model::notifications::{Audience, Notification, Preference};
+use portico_model::notifications::{Audience, MyPreferences, Notification, Preference};
 use portico_platform::audit::Entry;
 use portico_platform::{Actor, Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::{Notifications, person, store};
-
-/// What a person is told, and what is there to tell him by.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct MyPreferences {
-    /// One for each kind there is.
-    pub preferences: Vec<Preference>,
-    /// Where e-mail goes.
-    #[schema(example = "anna@example.org")]
-    pub email: String,
-    /// Whether this server can send e-mail at all.
-    pub mail_available: bool,
-    /// The key that a browser needs to subscribe (`applicationServerKey`).
-    pub push_key: String,
-}
 
 /// By which channel to try.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]

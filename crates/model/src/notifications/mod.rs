@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::alarms::Severity;
 use crate::{DeliveryId, PushSubscriptionId, Timestamp, UserId};
 
-pub use preference::{KINDS, Preference, Wish};
+pub use preference::{KINDS, MyPreferences, Preference, Wish};
 pub use webhook::{Webhook, WebhookInput, WebhookWithSecret};
 
 /// Something that people, and systems behind webhooks, are told.

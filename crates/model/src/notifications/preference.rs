@@ -60,11 +60,14 @@ pub struct Kind {
 pub const OTHER: &str = "other";
 
 /// All kinds. The last stands for those that are not named.
-pub const KINDS: [Kind; 6] = [
-    Kind { code: "alarm.raised", title: "An alarm is raised", push: Wish::Warning, mail: Wish::Critical },
+pub const KINDS: [Kind; 4] = [
+    Kind {
+        code: "alarm.raised",
+        title: "An alarm is raised, or still open",
+        push: Wish::Warning,
+        mail: Wish::Critical,
+    },
     Kind { code: "alarm.escalated", title: "Nobody takes up an alarm", push: Wish::Everything, mail: Wish::Warning },
-    Kind { code: "alarm.repeated", title: "An alarm is still open", push: Wish::Critical, mail: Wish::Never },
-    Kind { code: "alarm.acknowledged", title: "Someone takes up an alarm", push: Wish::Never, mail: Wish::Never },
     Kind { code: "alarm.cleared", title: "An alarm is over", push: Wish::Critical, mail: Wish::Never },
     Kind { code: OTHER, title: "Anything else", push: Wish::Warning, mail: Wish::Critical },
 ];
@@ -78,6 +81,25 @@ pub struct Preference {
     pub kind: String,
     pub push: Wish,
     pub mail: Wish,
+}
+
+/// What a person is told, and what is there to tell him by.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub struct MyPreferences {
+    /// One for each kind there is.
+    pub preferences: Vec<Preference>,
+    /// Where e-mail goes.
+    #[cfg_attr(feature = "server", schema(example = "anna@example.org"))]
+    pub email: String,
+    /// Whether this server can send e-mail at all.
+    pub mail_available: bool,
+    /// The key that a browser needs to subscribe (`applicationServerKey`).
+    #[cfg_attr(
+        feature = "server",
+        schema(example = "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4")
+    )]
+    pub push_key: String,
 }
 
 /// The kind under which people choose about this one.

@@ -2,12 +2,12 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use portico_identity::Auth;
 use portico_model::Problem;
-use portico_model::notifications::Preference;
+use portico_model::notifications::{MyPreferences, Preference};
 use portico_platform::Result;
 use portico_platform::http::Json;
 use serde::{Deserialize, Serialize};
 
-use crate::{MyPreferences, Notifications, TestChannel};
+use crate::{Notifications, TestChannel};
 
 /// What I am told
 ///

@@ -34,7 +34,8 @@ impl fmt::Display for ConfigError {
 impl std::error::Error for ConfigError {}
 
 /// Variables of this prefix that belong to the scripts and tests, not to the server.
-const NOT_SETTINGS: [&str; 8] = ["test_postgres_url", "site", "bin", "tools", "root", "cache", "bench", "e2e"];
+const NOT_SETTINGS: [&str; 9] =
+    ["test_postgres_url", "site", "site_profile", "bin", "tools", "root", "cache", "bench", "e2e"];
 
 /// # Errors
 /// All mistakes at once: unknown keys, values of the wrong type, values that do not go together.
