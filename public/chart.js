@@ -211,3 +211,6 @@ new MutationObserver((changes) => {
     }
   }
 }).observe(document.body, { childList: true, subtree: true });
+
+// For compare.js.
+export { EMPTY_NOTE, SMALLEST_DRAG_PX, full, labelWidth, number, style, timeLabels, yRange };

@@ -3,10 +3,11 @@
 use leptos::prelude::*;
 use leptos::server_fn::ServerFn;
 use leptos_router::components::{A, Outlet};
-use portico_model::identity::Permission;
+use portico_model::identity::{Permission, Role};
 
 use crate::identity::SignOut;
 use crate::live::{LineState, use_live};
+use crate::palette::SearchBox;
 use crate::ui::{Glyph, Icon};
 use crate::viewer::{Viewer, use_viewer};
 
@@ -15,20 +16,45 @@ struct Entry {
     word: &'static str,
     glyph: Glyph,
     needs: Option<Permission>,
+    /// Has a place in the phone's bar, which has room for four; others are under "More" there.
+    in_bar: bool,
 }
 
-const ENTRIES: [Entry; 6] = [
-    Entry { path: "/", word: "Overview", glyph: Glyph::Overview, needs: None },
-    Entry { path: "/devices", word: "Devices", glyph: Glyph::Devices, needs: None },
-    Entry { path: "/firmware", word: "Firmware", glyph: Glyph::Download, needs: Some(Permission::ManageFirmware) },
-    Entry { path: "/users", word: "People", glyph: Glyph::Users, needs: Some(Permission::ManageUsers) },
-    Entry { path: "/audit", word: "Audit", glyph: Glyph::Audit, needs: Some(Permission::ReadAudit) },
-    Entry { path: "/account", word: "Account", glyph: Glyph::Account, needs: None },
+const fn entry(path: &'static str, word: &'static str, glyph: Glyph) -> Entry {
+    Entry { path, word, glyph, needs: None, in_bar: false }
+}
+
+impl Entry {
+    const fn needs(mut self, permission: Permission) -> Self {
+        self.needs = Some(permission);
+        self
+    }
+
+    const fn in_bar(mut self) -> Self {
+        self.in_bar = true;
+        self
+    }
+}
+
+const ENTRIES: &[Entry] = &[
+    entry("/", "Overview", Glyph::Overview).in_bar(),
+    entry("/devices", "Devices", Glyph::Devices).in_bar(),
+    entry("/groups", "Groups", Glyph::Groups),
+    entry("/explore", "Explore", Glyph::Explore).in_bar(),
+    entry("/firmware", "Firmware", Glyph::Download).needs(Permission::ManageFirmware),
+    entry("/users", "People", Glyph::Users).needs(Permission::ManageUsers),
+    entry("/audit", "Audit", Glyph::Audit).needs(Permission::ReadAudit),
+    entry("/account", "Account", Glyph::Account),
 ];
 
-fn offered(viewer: &Viewer) -> impl Iterator<Item = &'static Entry> + use<> {
-    let role = viewer.role;
+fn offered(role: Role) -> impl Iterator<Item = &'static Entry> {
     ENTRIES.iter().filter(move |entry| entry.needs.is_none_or(|needs| role.may(needs)))
+}
+
+/// Word and path of each page that the role is offered.
+#[cfg(feature = "ssr")]
+pub(crate) fn pages_of(role: Role) -> impl Iterator<Item = (&'static str, &'static str)> {
+    offered(role).map(|entry| (entry.word, entry.path))
 }
 
 /// The mark: two columns under a pediment, with a door between them.
@@ -74,18 +100,20 @@ pub fn Layout() -> impl IntoView {
         .into_any();
     };
     use_live().open();
-    let navigation = offered(&viewer)
-        .map(|entry| {
-            view! {
-                <li>
-                    <A href=entry.path exact={entry.path == "/"}>
-                        <Icon glyph=entry.glyph />
-                        <span>{entry.word}</span>
-                    </A>
-                </li>
-            }
-        })
+    let more = RwSignal::new(false);
+    let link = move |entry: &'static Entry| {
+        view! {
+            <A href=entry.path exact={entry.path == "/"} on:click=move |_| more.set(false)>
+                <Icon glyph=entry.glyph />
+                <span>{entry.word}</span>
+            </A>
+        }
+    };
+    let navigation = offered(viewer.role)
+        .map(|entry| view! { <li class:not-in-bar=!entry.in_bar>{link(entry)}</li> })
         .collect_view();
+    let others =
+        offered(viewer.role).filter(|entry| !entry.in_bar).map(|entry| view! { <li>{link(entry)}</li> }).collect_view();
     view! {
         <a class="skip" href="#main">"Skip to the content"</a>
         <div class="frame">
@@ -94,7 +122,25 @@ pub fn Layout() -> impl IntoView {
                     <Mark />
                     <span>"Portico"</span>
                 </a>
-                <ul>{navigation}</ul>
+                <ul>
+                    {navigation}
+                    <li class="rail-more">
+                        <details
+                            prop:open=move || more.get()
+                            on:toggle=move |event| {
+                                use leptos::wasm_bindgen::JsCast;
+                                let details = event.target().and_then(|target| target.dyn_into::<leptos::web_sys::Element>().ok());
+                                more.set(details.is_some_and(|details| details.has_attribute("open")));
+                            }
+                        >
+                            <summary>
+                                <Icon glyph=Glyph::More />
+                                <span>"More"</span>
+                            </summary>
+                            <ul>{others}</ul>
+                        </details>
+                    </li>
+                </ul>
             </nav>
             <header class="topbar">
                 <a class="brand" href="/" aria-label="Portico, overview">
@@ -115,44 +161,6 @@ pub fn Layout() -> impl IntoView {
         </div>
     }
     .into_any()
-}
-
-/// Finds a device by name, type, place or id. `/` or Ctrl-K goes there.
-#[component]
-fn SearchBox() -> impl IntoView {
-    let input = NodeRef::<leptos::html::Input>::new();
-    Effect::new(move |_| {
-        let handle = window_event_listener(leptos::ev::keydown, move |event| {
-            let typing = document()
-                .active_element()
-                .is_some_and(|element| matches!(element.tag_name().as_str(), "INPUT" | "TEXTAREA" | "SELECT"));
-            let wanted = (event.key() == "/" && !typing && !event.ctrl_key() && !event.meta_key() && !event.alt_key())
-                || (event.key() == "k" && (event.ctrl_key() || event.meta_key()));
-            if wanted && let Some(input) = input.get_untracked() {
-                event.prevent_default();
-                let _ = input.focus();
-                input.select();
-            }
-        });
-        on_cleanup(move || handle.remove());
-    });
-    view! {
-        <leptos_router::components::Form method="GET" action="/devices" attr:class="search" attr:role="search">
-            <label class="hidden" for="search">"Search devices"</label>
-            <Icon glyph=Glyph::Search />
-            <input
-                id="search"
-                name="search"
-                type="search"
-                node_ref=input
-                placeholder="Search devices"
-                autocomplete="off"
-                enterkeyhint="search"
-                aria-keyshortcuts="/ Control+K"
-            />
-            <kbd aria-hidden="true">"/"</kbd>
-        </leptos_router::components::Form>
-    }
 }
 
 /// Whether values on the page are live.

@@ -10,9 +10,12 @@ use crate::devices::detail::DevicePage;
 use crate::devices::list::DevicesPage;
 use crate::devices::register::RegisterPage;
 use crate::errors::{NotFound, OfflinePage};
+use crate::explore::page::ExplorePage;
 use crate::firmware::image::ImagePage;
 use crate::firmware::page::FirmwarePage;
 use crate::firmware::rollout::RolloutPage;
+use crate::groups::detail::GroupPage;
+use crate::groups::list::GroupsPage;
 use crate::identity::account::AccountPage;
 use crate::identity::login::LoginPage;
 use crate::identity::setup::SetupPage;
@@ -65,6 +68,7 @@ lazy_pages! {
     notifications {
         notifications => NotificationsPage, webhooks => WebhooksPage, webhook => WebhookPage, messages => MessagesPage
     }
+    explore { groups => GroupsPage, group => GroupPage, explore => ExplorePage }
     administration { account => AccountPage, users => UsersPage, audit => AuditPage }
 }
 
@@ -115,6 +119,9 @@ pub fn App() -> impl IntoView {
                         view={Lazy::<messages::Page>::new()}
                         ssr=SsrMode::Async
                     />
+                    <Route path=path!("/groups") view={Lazy::<groups::Page>::new()} ssr=SsrMode::Async />
+                    <Route path=path!("/groups/:id") view={Lazy::<group::Page>::new()} ssr=SsrMode::Async />
+                    <Route path=path!("/explore") view={Lazy::<explore::Page>::new()} ssr=SsrMode::Async />
                     <Route path=path!("/users") view={Lazy::<users::Page>::new()} ssr=SsrMode::Async />
                     <Route path=path!("/account") view={Lazy::<account::Page>::new()} ssr=SsrMode::Async />
                     <Route path=path!("/audit") view={Lazy::<audit::Page>::new()} ssr=SsrMode::Async />

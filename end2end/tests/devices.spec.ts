@@ -11,7 +11,7 @@ test("search, filter and the keyboard find a device", async ({ page, house }) =>
   await page.goto("/");
   await expectLive(page);
   await page.keyboard.press("/");
-  await expect(page.getByRole("searchbox", { name: "Search devices" })).toBeFocused();
+  await expect(page.getByRole("combobox", { name: "Search" })).toBeFocused();
   await page.keyboard.type(device.name);
   await page.keyboard.press("Enter");
   await expect(page).toHaveURL(/\/devices\?search=/);

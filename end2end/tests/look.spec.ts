@@ -19,6 +19,9 @@ interface Shot {
   prepare?: (page: Page) => Promise<void>;
 }
 
+/** A group with some of the devices. */
+let group = "";
+
 const SHOTS: Shot[] = [
   { name: "login", path: () => "/login", signedIn: false },
   { name: "overview", path: () => "/" },
@@ -32,6 +35,27 @@ const SHOTS: Shot[] = [
   },
   { name: "device-edit", path: ([device]) => `/devices/${device.id}`, prepare: (page) => page.getByText("Edit", { exact: true }).click() },
   { name: "device-new", path: (devices) => `/devices/${devices.at(-1)!.id}` },
+  { name: "groups", path: () => "/groups" },
+  {
+    name: "group",
+    path: () => `/groups/${group}?key=temperature&range=24h`,
+    prepare: (page) => expect(page.locator(".compare canvas")).toBeVisible(),
+  },
+  { name: "group-add", path: () => `/groups/${group}?find=a` },
+  { name: "explore-empty", path: () => "/explore" },
+  {
+    name: "explore",
+    path: ([one, two, three]) => `/explore?s=${one.id}:temperature&s=${two.id}:humidity&s=${three.id}:co2&range=24h`,
+    prepare: (page) => expect(page.locator(".compare canvas")).toBeVisible(),
+  },
+  {
+    name: "search",
+    path: () => "/account",
+    prepare: async (page) => {
+      await page.getByRole("combobox", { name: "Search" }).fill("ro");
+      await expect(page.getByRole("option").first()).toBeVisible();
+    },
+  },
   { name: "users", path: () => "/users" },
   { name: "account", path: () => "/account" },
   { name: "notifications", path: () => "/notifications" },
@@ -64,6 +88,13 @@ test.describe("pages", () => {
     for (const [name, device_type, location] of BUILDING)
       devices.push(await registerByApi(admin, url, { name, device_type, location, heartbeat_interval_s: 600 }));
     for (const device of devices.slice(0, -1)) await send(admin, url, device, dayOfValues());
+    const headers = { Origin: url };
+    const made = async (path: string, data: unknown) => (await admin.post(url + path, { data, headers })).json();
+    group = (await made("/api/v1/groups", { name: "Ground floor", description: "Everything people pass on their way in", color: "#00796B" })).group.id;
+    await made("/api/v1/groups", { name: "A group with a rather long name that has to wrap on a phone" });
+    await made(`/api/v1/groups/${group}/devices/bulk`, { device_ids: devices.slice(0, 5).map(({ id }) => id) });
+    const definition = { series: [{ device_id: devices[0].id, key: "temperature" }], range: "24h", aggregation: "mean", window: "auto" };
+    await made("/api/v1/views", { name: "Lobby day", shared: true, definition });
     await admin.dispose();
   });
 

@@ -84,21 +84,15 @@ pub fn DevicesPage() -> impl IntoView {
         <div class="page-head">
             <h1>"Devices"</h1>
             <div class="page-actions">
-                <Transition>
-                    {move || {
-                        page.get()
-                            .and_then(|answer| read::<Page<Device>>(answer).ok())
-                            .filter(|found| !found.items.is_empty())
-                            .map(|found| {
-                                view! {
-                                    <a class="button" href=csv_link(&found.items) rel="external" download="devices.csv">
-                                        <Icon glyph=Glyph::Download />
-                                        <span>"CSV"</span>
-                                    </a>
-                                }
-                            })
-                    }}
-                </Transition>
+                <a
+                    class="button"
+                    href=move || query.with(|query| query.address("/api/v1/devices.csv", None))
+                    rel="external"
+                    download="devices.csv"
+                >
+                    <Icon glyph=Glyph::Download />
+                    <span>"CSV"</span>
+                </a>
                 {may_register
                     .then(|| {
                         view! {
@@ -129,32 +123,6 @@ pub fn DevicesPage() -> impl IntoView {
             }}
         </Transition>
     }
-}
-
-/// The page of the list as a file.
-fn csv_link(devices: &[Device]) -> String {
-    let quoted = |text: &str| {
-        // A cell that begins like a formula would be one to a spreadsheet.
-        let guard = if text.starts_with(['=', '+', '-', '@']) { "'" } else { "" };
-        format!("\"{guard}{}\"", text.replace('"', "\"\""))
-    };
-    let mut csv = "id,name,type,location,status,connection,last_seen_at,firmware_version,owner\r\n".to_owned();
-    for device in devices {
-        let cells = [
-            device.id.to_string(),
-            quoted(&device.name),
-            quoted(&device.device_type),
-            quoted(&device.location),
-            device.status.as_str().to_owned(),
-            device.connection.as_str().to_owned(),
-            device.last_seen_at.map(portico_model::Timestamp::to_iso).unwrap_or_default(),
-            quoted(&device.firmware_version),
-            quoted(&device.owner_name),
-        ];
-        csv.push_str(&cells.join(","));
-        csv.push_str("\r\n");
-    }
-    format!("data:text/csv;charset=utf-8,{}", crate::browser::encode(&csv))
 }
 
 #[component]
@@ -218,7 +186,7 @@ fn Filters(query: Memo<Query>) -> impl IntoView {
 }
 
 /// A choice takes effect at once; without JavaScript the button does it.
-fn submit_form_of(event: leptos::ev::Event) {
+pub fn submit_form_of(event: leptos::ev::Event) {
     use leptos::wasm_bindgen::JsCast;
     if let Some(form) = event
         .target()
@@ -412,7 +380,7 @@ fn DeviceRow(row: Row) -> impl IntoView {
 
 /// The first few latest values, live.
 #[component]
-fn RowValues(id: DeviceId, device: RwSignal<Device>) -> impl IntoView {
+pub fn RowValues(id: DeviceId, device: RwSignal<Device>) -> impl IntoView {
     let values = RwSignal::new(Vec::<LatestValue>::new());
     follow(
         move || Some(format!("telemetry:{id}")),

@@ -69,12 +69,19 @@ const FOREMOST: [&str; 6] = ["temperature", "co2", "power", "flow", "humidity", 
 /// Where a key stands when there is room for a few only: what people look for first, then other numbers, then the rest.
 #[must_use]
 pub fn rank(latest: &LatestValue) -> usize {
-    let key = latest.key.to_ascii_lowercase();
-    match FOREMOST.iter().position(|word| key.split(['_', '.', '-']).any(|part| part == *word)) {
-        Some(position) => position,
-        None if matches!(latest.value, Value::Number(_)) => FOREMOST.len(),
-        None => FOREMOST.len() + 1,
+    match rank_of_key(&latest.key) {
+        position if position < FOREMOST.len() => position,
+        _ if matches!(latest.value, Value::Number(_)) => FOREMOST.len(),
+        _ => FOREMOST.len() + 1,
     }
+}
+
+/// Where the name of a key stands: what people look for first, then the rest.
+#[must_use]
+pub fn rank_of_key(key: &str) -> usize {
+    let key = key.to_ascii_lowercase();
+    let is_named = |word: &&str| key.split(['_', '.', '-']).any(|part| part == *word);
+    FOREMOST.iter().position(is_named).unwrap_or(FOREMOST.len())
 }
 
 /// The `count` values that matter most.

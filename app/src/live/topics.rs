@@ -106,6 +106,8 @@ fn event_of(mut data: Value) -> Option<Event> {
             battery_percent: data.get("battery_percent").and_then(Value::as_f64),
             rssi_dbm: data.get("rssi_dbm").and_then(Value::as_f64),
         }),
+        "group_changed" => Some(Event::GroupChanged { id: data.get("id")?.as_str()?.parse().ok()? }),
+        "group_deleted" => Some(Event::GroupDeleted { id: data.get("id")?.as_str()?.parse().ok()? }),
         "telemetry" => serde_json::from_value(data).ok().map(Event::Telemetry),
         _ => None,
     }

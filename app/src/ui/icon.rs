@@ -16,10 +16,13 @@ pub enum Glyph {
     Devices,
     Download,
     Edit,
+    Explore,
+    Groups,
     Key,
     Link,
     Mail,
     Moon,
+    More,
     Next,
     Offline,
     Online,
@@ -50,12 +53,15 @@ impl Glyph {
             Self::Devices => "M6 6h8v8H6zM8.5 6V3M11.5 6V3M8.5 17v-3M11.5 17v-3M6 8.5H3M6 11.5H3M17 8.5h-3M17 11.5h-3",
             Self::Download => "M10 3v9.5M6 9l4 4 4-4M3.5 16.5h13",
             Self::Edit => "M3.5 16.5l.75-3.5L13.5 3.75l2.75 2.75L7 15.75l-3.5.75ZM11.5 5.75l2.75 2.75",
+            Self::Explore => "M3 16.5h14M3.5 13l3.5-4 3 2.5L16.5 4.5M12.5 4.25h4v4",
+            Self::Groups => "M3 3h6v6H3zM11 3h6v6h-6zM3 11h6v6H3zM14 11v6M11 14h6",
             Self::Key => "M7 16.5a3.5 3.5 0 1 0 0-7 3.5 3.5 0 0 0 0 7ZM9.5 10.5 16.5 3.5M13.5 6.5l2.25 2.25",
             Self::Link => {
                 "M8.5 11.5a3.25 3.25 0 0 0 4.75.25l2.5-2.5a3.3 3.3 0 0 0-4.65-4.65L9.75 6M11.5 8.5a3.25 3.25 0 0 0-4.75-.25l-2.5 2.5a3.3 3.3 0 0 0 4.65 4.65L10.25 14"
             }
             Self::Mail => "M3 5h14v10.5H3zM3.25 5.5 10 10.75l6.75-5.25",
             Self::Moon => "M16 11.75A6.75 6.75 0 0 1 8.25 4a6.75 6.75 0 1 0 7.75 7.75Z",
+            Self::More => "M5 9v2M4 10h2M10 9v2M9 10h2M15 9v2M14 10h2",
             Self::Next => "m8 4.5 5.5 5.5L8 15.5",
             Self::Offline => {
                 "M3 3l14 14M6.25 12.25a5.3 5.3 0 0 1 5-1.4M3.5 9a9.2 9.2 0 0 1 4-2.3M10.5 6.3A9.2 9.2 0 0 1 16.5 9M10 15.75v.1"

@@ -3,6 +3,7 @@
 
 mod batch;
 mod index;
+mod late;
 
 use std::collections::HashMap;
 use std::error::Error as _;

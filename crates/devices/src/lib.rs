@@ -8,6 +8,7 @@
 
 mod alarm_rules;
 mod channel;
+mod choices;
 mod commands;
 mod directory;
 mod export;

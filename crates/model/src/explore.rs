@@ -35,6 +35,16 @@ impl SeriesRef {
     }
 }
 
+/// A device with what can be drawn of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SeriesChoice {
+    pub device_id: DeviceId,
+    pub name: String,
+    pub location: String,
+    pub metadata: serde_json::Value,
+    pub keys: Vec<String>,
+}
+
 /// One value of a series: of a window, or as it came.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "server", derive(utoipa::ToSchema))]

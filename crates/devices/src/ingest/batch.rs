@@ -10,6 +10,7 @@ use portico_platform::{Platform, Result, Tx};
 
 use super::Submission;
 use super::index::{Learned, MAX_SERIES_PER_DEVICE, SeriesIndex, kind_of};
+use super::late::Late;
 use crate::Known;
 use crate::alarm_rules::{Judge, Reading, Rule, Snapshot, What};
 use crate::store::point::{self, Inserted, Metadata, Point, TextPoint};
@@ -41,6 +42,7 @@ struct Rows {
     points: Vec<Point>,
     texts: Vec<TextPoint>,
     metadata: Vec<Metadata>,
+    late: Late,
     problems: Vec<(Arc<Known>, Timestamp, &'static str, String)>,
     /// What rules look at.
     readings: Vec<Reading>,
@@ -59,13 +61,19 @@ pub async fn store(
     let rules = judge.index.current();
     let mut tx = platform.db.begin().await?;
     let mut learned = Learned::default();
-    let mut rows = rows_of(&mut tx, index, &mut learned, &rules, batch).await?;
+    let mut rows = rows_of(&mut tx, index, &mut learned, &rules, batch, platform.clock.now()).await?;
     let values = (rows.points.len() + rows.texts.len()) as u64;
     // Sorted: neighbours in the table are written together. The first of two with the same time stays.
     rows.points.sort_by_key(|point| (point.series, point.ts));
     rows.points.dedup_by_key(|point| (point.series, point.ts));
 
-    let points = point::insert(&mut tx, &rows.points).await?;
+    let left_out =
+        rows.late.leave_out_counted(&mut tx, &platform.config.devices, platform.clock.now(), &mut rows.points).await?;
+    let points = match point::insert(&mut tx, &rows.points).await? {
+        // Those left out are no news.
+        Inserted::All if left_out => Inserted::Some(rows.points.iter().map(|point| (point.series, point.ts)).collect()),
+        inserted => inserted,
+    };
     for resolution in Resolution::ALL {
         let new = rows.points.iter().filter(|point| points.contains(point.series, point.ts));
         rollup::add(&mut tx, resolution, &rollup::of_points(new, resolution)).await?;
@@ -115,6 +123,7 @@ async fn rows_of(
     learned: &mut Learned,
     rules: &Snapshot,
     batch: &[Submission],
+    now: Timestamp,
 ) -> Result<Rows> {
     let mut rows = Rows::default();
     rows.points.reserve(batch.iter().map(|submission| submission.values).sum());
@@ -149,6 +158,7 @@ async fn rows_of(
                     let point = value.number().map(|number| (series, number));
                     readings_of(rules, key, point, sample, &mut rows, device);
                 }
+                rows.late.note(now, ts, series, (device.organization, device.id), key);
                 match value {
                     Value::Text(text) => rows.texts.push(TextPoint { series, ts, value: text.clone() }),
                     // SQLite knows no negative zero: both databases store the plain one.

@@ -189,7 +189,7 @@ pub async fn list(tx: &mut Tx, organization: OrganizationId, filter: &Filter) ->
 }
 
 /// `like` with the user's wildcards taken literally.
-fn like_pattern(text: &str) -> String {
+pub(super) fn like_pattern(text: &str) -> String {
     let escaped = text.to_lowercase().replace('!', "!!").replace('%', "!%").replace('_', "!_");
     format!("%{escaped}%")
 }

@@ -224,6 +224,27 @@ pub async fn members(
     rows.into_iter().map(|row| Ok((row.device.try_into()?, row.added_at))).collect()
 }
 
+/// The first devices by name that are not in the group. `owner`: only this person's.
+pub async fn candidates(
+    tx: &mut Tx,
+    organization: OrganizationId,
+    group: GroupId,
+    owner: Option<UserId>,
+    search: Option<&str>,
+    limit: i64,
+) -> Result<Vec<Device>> {
+    let search = search.map(device::like_pattern);
+    let rows: Vec<device::Row> = on_db!(tx, conn => sqlx::query_as(concat!(
+        "select ", device_columns!(), " from device d
+         left join user_account u on u.id = d.owner_id and u.organization_id = d.organization_id
+         where d.organization_id = $1 and d.deleted_at is null and ($3 is null or d.owner_id = $3)
+           and ($4 is null or d.search_text like $4 escape '!')
+           and not exists (select 1 from device_group_member m where m.group_id = $2 and m.device_id = d.id)
+         order by d.name, d.id limit $5"
+    )).bind(organization).bind(group).bind(owner).bind(&search).bind(limit).fetch_all(conn).await)?;
+    rows.into_iter().map(Device::try_from).collect()
+}
+
 /// How many members fit the filter, on whichever page.
 pub async fn count_members(tx: &mut Tx, organization: OrganizationId, group: GroupId, filter: &Members) -> Result<i64> {
     let status = filter.status.map(DeviceStatus::as_str);

@@ -7,7 +7,7 @@ use portico_platform::{Result, Tx, on_db};
 use super::point::{Point, Statements};
 
 /// A rollup table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Resolution {
     Minute,
     Hour,
@@ -200,6 +200,16 @@ pub async fn add(tx: &mut Tx, resolution: Resolution, rollups: &[Rollup]) -> Res
         }
     }
     Ok(())
+}
+
+/// Whether anything was counted in the bucket.
+pub async fn exists(tx: &mut Tx, resolution: Resolution, series: i64, bucket: i64) -> Result<bool> {
+    let sql = match resolution {
+        Resolution::Minute => "select count(*) from rollup_1m where series_id = $1 and bucket = $2",
+        Resolution::Hour => "select count(*) from rollup_1h where series_id = $1 and bucket = $2",
+    };
+    let found: i64 = on_db!(tx, conn => sqlx::query_scalar(sql).bind(series).bind(bucket).fetch_one(conn).await)?;
+    Ok(found > 0)
 }
 
 /// Removes the buckets that begin in `from..=to`.

@@ -95,3 +95,41 @@ async fn a_deleted_device_leaves_nothing_behind() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn messages_redelivered_after_their_points_are_gone_count_once() {
+    each(|world| async move {
+        let device = world.device("meter").await;
+        let (now, id) = (world.now(), device.device.id);
+        let rule = RetentionRule { device_id: Some(id), key: None, raw_days: 2, minute_days: 10, hour_days: 100 };
+        world.devices.set_retention(&world.manager, &rule).await.unwrap();
+        let hours = |hours: i64| now.plus_secs(-hours * 3_600);
+        // Young; beyond the points; beyond the minutes.
+        let message =
+            |value: f64| [1, 72, 500].map(|age| sample(hours(age), &[("t", value)])).into_iter().collect::<Vec<_>>();
+        let count = async || -> Vec<f64> {
+            let windows = world
+                .devices
+                .aggregated(&world.manager, id, "t", Aggregation::Count, 3_600_000, hours(600), now)
+                .await
+                .unwrap();
+            windows.iter().map(|window| window.value).collect()
+        };
+        world.submit(&device, message(1.0)).await;
+        assert_eq!(count().await, [1.0, 1.0, 1.0]);
+        for _ in 0..3 {
+            world.devices.apply_retention().await.unwrap();
+            world.submit(&device, message(1.0)).await;
+            assert_eq!(count().await, [1.0, 1.0, 1.0]);
+        }
+        assert_eq!(rows(&world, "point").await, 1);
+        // What never came before is taken, however late: also twenty values of one minute in one message.
+        let late: Vec<_> = (0..20).map(|second| sample(hours(100).plus_secs(second), &[("t", 2.0)])).collect();
+        world.submit(&device, late.clone()).await;
+        assert_eq!(count().await, [1.0, 20.0, 1.0, 1.0]);
+        world.devices.apply_retention().await.unwrap();
+        world.submit(&device, late).await;
+        assert_eq!(count().await, [1.0, 20.0, 1.0, 1.0]);
+    })
+    .await;
+}
