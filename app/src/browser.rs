@@ -260,6 +260,15 @@ pub fn go_to(path: &str) {
     imp::go_to(path);
 }
 
+/// A path of our own to go on to, or `/`: never another site.
+#[must_use]
+pub fn local_path(next: &str) -> &str {
+    let is_local = next.starts_with('/')
+        && !next.starts_with("//")
+        && next.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+    if is_local { next } else { "/" }
+}
+
 /// Path and query of the page shown.
 #[must_use]
 pub fn location() -> String {

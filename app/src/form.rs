@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use crate::failure::Failure;
+use crate::identity::step_up::{Proving, StepUpDialogState, use_step_up};
 
 /// What a plain post left behind. Never holds a password.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +30,8 @@ pub struct FormState {
     sent: StoredValue<Option<Sent>>,
     failure: RwSignal<Option<Failure>>,
     pending: RwSignal<bool>,
+    /// What is sent again once the person has proved who he is.
+    waiting: RwSignal<Option<String>>,
     /// What the server function returned.
     answer: RwSignal<Option<Json>>,
     /// How often it succeeded.
@@ -50,6 +53,7 @@ impl FormState {
             sent: StoredValue::new(sent),
             failure: RwSignal::new(failure),
             pending: RwSignal::new(false),
+            waiting: RwSignal::new(None),
             answer: RwSignal::new(None),
             successes: RwSignal::new(0),
         }
@@ -119,14 +123,11 @@ pub fn PostForm(
     children: Children,
 ) -> impl IntoView {
     let navigate = leptos_router::hooks::use_navigate();
-    let on_submit = move |event: leptos::ev::SubmitEvent| {
-        event.prevent_default();
-        if form.pending.get_untracked() {
-            return;
-        }
-        let Some(body) = crate::browser::form_body(&event) else { return };
+    let step_up = use_step_up();
+    let send = move |body: String| {
         form.pending.set(true);
         let navigate = navigate.clone();
+        let again = body.clone();
         crate::browser::post(form.path, body, move |result| {
             form.pending.set(false);
             match result {
@@ -141,9 +142,38 @@ pub fn PostForm(
                 Err(failure) if failure.status == 401 && failure.fields.is_empty() => {
                     crate::browser::go_to(&format!("/login?next={}", crate::browser::encoded_location()));
                 }
+                Err(failure) if failure.code == "step_up_required" && step_up.is_some() => {
+                    form.waiting.set(Some(again));
+                    if let Some(StepUpDialogState(state)) = step_up {
+                        state.set(Proving::Asked);
+                    }
+                }
                 Err(failure) => form.failure.set(Some(failure)),
             }
         });
+    };
+    let send_again = send.clone();
+    Effect::new(move |_| {
+        let Some(StepUpDialogState(state)) = step_up else { return };
+        match state.get() {
+            Proving::Proved => {
+                if let Some(body) = form.waiting.try_update_untracked(Option::take).flatten() {
+                    state.set(Proving::Idle);
+                    send_again(body);
+                }
+            }
+            Proving::Cancelled => form.waiting.set(None),
+            Proving::Idle | Proving::Asked => {}
+        }
+    });
+    let on_submit = move |event: leptos::ev::SubmitEvent| {
+        event.prevent_default();
+        if form.pending.get_untracked() {
+            return;
+        }
+        if let Some(body) = crate::browser::form_body(&event) {
+            send(body);
+        }
     };
     view! {
         <form method="post" action=form.path id=id class=class on:submit=on_submit>

@@ -6,6 +6,7 @@ use leptos_router::components::{A, Outlet};
 use portico_model::identity::{Permission, Role};
 
 use crate::identity::SignOut;
+use crate::identity::step_up::StepUpDialog;
 use crate::live::{LineState, use_live};
 use crate::palette::SearchBox;
 use crate::ui::{Glyph, Icon};
@@ -159,6 +160,7 @@ pub fn Layout() -> impl IntoView {
                 <Outlet />
             </main>
         </div>
+        <StepUpDialog />
     }
     .into_any()
 }

@@ -17,8 +17,14 @@ use crate::firmware::rollout::RolloutPage;
 use crate::groups::detail::GroupPage;
 use crate::groups::list::GroupsPage;
 use crate::identity::account::AccountPage;
+use crate::identity::factors::AppPage;
+use crate::identity::invitations::{InvitationPage, InvitationsPage};
 use crate::identity::login::LoginPage;
+use crate::identity::reset::{ForgotPasswordPage, ResetPasswordPage};
+use crate::identity::second_step::SecondFactorPage;
 use crate::identity::setup::SetupPage;
+use crate::identity::sign_up::{SignUpPage, VerifyEmailPage};
+use crate::identity::step_up::StepUpPage;
 use crate::identity::users::UsersPage;
 use crate::layout::Layout;
 use crate::notifications::messages::MessagesPage;
@@ -61,7 +67,17 @@ macro_rules! lazy_pages {
 }
 
 lazy_pages! {
-    entry { login => LoginPage, setup => SetupPage }
+    entry {
+        login => LoginPage,
+        setup => SetupPage,
+        second_factor => SecondFactorPage,
+        sign_up => SignUpPage,
+        verify_email => VerifyEmailPage,
+        forgot_password => ForgotPasswordPage,
+        reset_password => ResetPasswordPage,
+        invitation => InvitationPage,
+    }
+    account { account => AccountPage, account_app => AppPage, step_up => StepUpPage }
     overview { overview => OverviewPage }
     devices { devices => DevicesPage, device => DevicePage, register => RegisterPage }
     firmware { firmware => FirmwarePage, image => ImagePage, rollout => RolloutPage }
@@ -69,7 +85,7 @@ lazy_pages! {
         notifications => NotificationsPage, webhooks => WebhooksPage, webhook => WebhookPage, messages => MessagesPage
     }
     explore { groups => GroupsPage, group => GroupPage, explore => ExplorePage }
-    administration { account => AccountPage, users => UsersPage, audit => AuditPage }
+    administration { users => UsersPage, invitations => InvitationsPage, audit => AuditPage }
 }
 
 /// The app. Pages are rendered whole before they are sent (`SsrMode::Async`), so that they read without JavaScript
@@ -79,6 +95,7 @@ pub fn App() -> impl IntoView {
     provide_meta_context();
     crate::viewer::provide_viewer();
     crate::time::provide_now();
+    crate::identity::step_up::provide_step_up();
     crate::live::provide_live();
     crate::ui::toast::provide_toasts();
 
@@ -89,6 +106,16 @@ pub fn App() -> impl IntoView {
         <Router>
             <Routes fallback=NotFound>
                 <Route path=path!("/login") view={Lazy::<login::Page>::new()} ssr=SsrMode::Async />
+                <Route
+                    path=path!("/login/second-factor")
+                    view={Lazy::<second_factor::Page>::new()}
+                    ssr=SsrMode::Async
+                />
+                <Route path=path!("/register") view={Lazy::<sign_up::Page>::new()} ssr=SsrMode::Async />
+                <Route path=path!("/verify-email") view={Lazy::<verify_email::Page>::new()} ssr=SsrMode::Async />
+                <Route path=path!("/forgot-password") view={Lazy::<forgot_password::Page>::new()} ssr=SsrMode::Async />
+                <Route path=path!("/reset-password") view={Lazy::<reset_password::Page>::new()} ssr=SsrMode::Async />
+                <Route path=path!("/invitation") view={Lazy::<invitation::Page>::new()} ssr=SsrMode::Async />
                 <Route path=path!("/setup") view={Lazy::<setup::Page>::new()} ssr=SsrMode::Async />
                 <Route path=path!("/offline") view=OfflinePage ssr=SsrMode::Async />
                 <ParentRoute path=path!("") view=Layout ssr=SsrMode::Async>
@@ -123,6 +150,9 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/groups/:id") view={Lazy::<group::Page>::new()} ssr=SsrMode::Async />
                     <Route path=path!("/explore") view={Lazy::<explore::Page>::new()} ssr=SsrMode::Async />
                     <Route path=path!("/users") view={Lazy::<users::Page>::new()} ssr=SsrMode::Async />
+                    <Route path=path!("/invitations") view={Lazy::<invitations::Page>::new()} ssr=SsrMode::Async />
+                    <Route path=path!("/account/app") view={Lazy::<account_app::Page>::new()} ssr=SsrMode::Async />
+                    <Route path=path!("/step-up") view={Lazy::<step_up::Page>::new()} ssr=SsrMode::Async />
                     <Route path=path!("/account") view={Lazy::<account::Page>::new()} ssr=SsrMode::Async />
                     <Route path=path!("/audit") view={Lazy::<audit::Page>::new()} ssr=SsrMode::Async />
                 </ParentRoute>

@@ -10,11 +10,12 @@ use leptos::prelude::*;
 use leptos_axum::ResponseOptions;
 use portico_alarms::Alarms;
 use portico_devices::Devices;
-use portico_identity::{Identity, RequestContext, SignedIn, cookies};
+use portico_identity::{Identity, RequestContext, SecondFactorChallenge, SignedIn, cookies};
 use portico_model::Timestamp;
 use portico_notifications::Notifications;
 use portico_platform::{Actor, Clock, Config, Error, Principal};
 
+pub use crate::browser::local_path;
 use crate::devices::examples::Endpoints;
 use crate::failure::Failure;
 use crate::form::Sent;
@@ -110,7 +111,11 @@ pub fn form_failed(form: &str, page: &str, values: &[(&str, &str)], failure: Fai
             failure: Some(failure.clone()),
             values: values.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
         });
-        leptos_axum::redirect(page);
+        if failure.code == "step_up_required" {
+            leptos_axum::redirect(&format!("/step-up?next={}", percent_encode(page)));
+        } else {
+            leptos_axum::redirect(page);
+        }
     } else {
         set_status(failure.status);
     }
@@ -215,6 +220,28 @@ pub fn sign_in_browser(signed_in: &SignedIn) {
     append_cookies(cookies::sign_in(signed_in, is_secure()));
 }
 
+/// Between the two steps of signing in: proves that the first was taken.
+const CHALLENGE_COOKIE: &str = "portico_challenge";
+
+/// Keeps the challenge of the second step out of reach of scripts and addresses.
+pub fn remember_challenge(challenge: &SecondFactorChallenge) {
+    let secure = if is_secure() { "; Secure" } else { "" };
+    append_cookie(&format!(
+        "{CHALLENGE_COOKIE}={}; Path=/; Max-Age={}; HttpOnly; SameSite=Strict{secure}",
+        challenge.token, challenge.expires_in_s
+    ));
+}
+
+/// The challenge of the second step; empty when there is none.
+pub fn challenge() -> String {
+    cookie(CHALLENGE_COOKIE).unwrap_or_default()
+}
+
+/// The second step was taken.
+pub fn forget_challenge() {
+    append_cookie(&format!("{CHALLENGE_COOKIE}=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict"));
+}
+
 /// Forgets the session.
 pub fn sign_out_browser() {
     append_cookies(cookies::sign_out(is_secure()));
@@ -291,14 +318,6 @@ fn percent_decode(text: &str) -> String {
         bytes.push(escaped.unwrap_or(*first));
     }
     String::from_utf8_lossy(&bytes).into_owned()
-}
-
-/// A path of our own to go on to, or `/`: never another site.
-pub fn local_path(next: &str) -> &str {
-    let is_local = next.starts_with('/')
-        && !next.starts_with("//")
-        && next.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
-    if is_local { next } else { "/" }
 }
 
 #[cfg(test)]

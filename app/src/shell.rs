@@ -32,6 +32,7 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
                 <HashedStylesheet options=options.clone() id="portico" />
                 <HydrationScripts options=options.clone() />
                 <script type="module" src="/register.js"></script>
+                <script type="module" src="/passkeys.js"></script>
                 <AutoReload options />
                 <MetaTags />
             </head>

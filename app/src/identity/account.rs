@@ -8,13 +8,14 @@ use portico_model::SessionId;
 use portico_model::identity::{CurrentUser, Session};
 
 use super::SignOut;
+use super::factors::FactorsCard;
 use super::theme::ThemeChoice;
 use crate::failure::Failure;
 use crate::form::{FormState, PostForm};
 use crate::load::{Ask, load, read};
 use crate::time::Ago;
 use crate::ui::toast::use_toasts;
-use crate::ui::{Badge, ErrorSummary, Glyph, Icon, ProblemView, SubmitButton, TextField, Tone};
+use crate::ui::{Badge, Dialog, ErrorSummary, Glyph, Icon, ProblemView, SubmitButton, TextField, Tone};
 
 /// Who is signed in.
 #[server(name = Me, prefix = "/sfn", endpoint = "identity/me", input = GetUrl)]
@@ -80,6 +81,42 @@ pub async fn change_password(current_password: String, new_password: String) -> 
     Ok(())
 }
 
+/// Changes my user name and e-mail address.
+#[server(name = UpdateProfile, prefix = "/sfn", endpoint = "identity/update_profile")]
+pub async fn update_profile(username: String, email: String) -> Result<(), Failure> {
+    use leptos::server_fn::ServerFn as _;
+    use portico_identity::UserChange;
+
+    use crate::server::{actor, failed, form_done, form_failed, identity};
+
+    let actor = actor()?;
+    let Some(me) = actor.user_id() else { return Err(Failure::unauthenticated()) };
+    let values = [("username", &*username), ("email", &*email)];
+    let change =
+        UserChange { username: Some(username.clone()), email: Some(email.clone()), ..UserChange::default() };
+    identity()?
+        .update_user(&actor, me, change)
+        .await
+        .map_err(|error| form_failed(UpdateProfile::PATH, "/account", &values, failed(error)))?;
+    form_done(UpdateProfile::PATH, "/account", &[]);
+    Ok(())
+}
+
+/// Sends the link that confirms my address again.
+#[server(name = ResendVerification, prefix = "/sfn", endpoint = "identity/resend_verification")]
+pub async fn resend_verification() -> Result<(), Failure> {
+    use leptos::server_fn::ServerFn as _;
+
+    use crate::server::{actor, failed, form_done, form_failed, identity};
+
+    identity()?
+        .resend_verification(&actor()?)
+        .await
+        .map_err(|error| form_failed(ResendVerification::PATH, "/account", &[], failed(error)))?;
+    form_done(ResendVerification::PATH, "/account", &[("sent", "1")]);
+    Ok(())
+}
+
 /// The page.
 #[component]
 pub fn AccountPage() -> impl IntoView {
@@ -88,6 +125,16 @@ pub fn AccountPage() -> impl IntoView {
     let end_others = FormState::of::<EndOtherSessions>();
     let password = FormState::of::<ChangePassword>();
     let sessions = load(|| Some(Sessions {}));
+    let profile = FormState::of::<UpdateProfile>();
+    let resend = FormState::of::<ResendVerification>();
+    Effect::new(move |before: Option<u32>| {
+        let changes = profile.successes.get();
+        if before.is_some_and(|before| before != changes) {
+            user.refetch();
+        }
+        changes
+    });
+    let saved = Signal::derive(move || profile.successes.get() > 0);
     Effect::new(move |before: Option<u32>| {
         let ended = end_one.successes.get() + end_others.successes.get();
         if before.is_some_and(|before| before != ended) {
@@ -115,7 +162,25 @@ pub fn AccountPage() -> impl IntoView {
         </div>
         <div class="columns">
             <section class="card" aria-labelledby="me-title">
-                <h2 id="me-title">"You"</h2>
+                <div class="card-head">
+                    <h2 id="me-title">"You"</h2>
+                    <Dialog
+                        label="Edit"
+                        glyph=Glyph::Edit
+                        class="button button-small"
+                        open=profile.came_back()
+                        done=saved
+                    >
+                        <Transition>
+                            {move || {
+                                user.get()
+                                    .and_then(|user| read::<CurrentUser>(user).ok())
+                                    .map(|user| view! { <ProfileForm profile user /> })
+                            }}
+                        </Transition>
+                    </Dialog>
+                </div>
+                <ErrorSummary form=resend shown=&[] />
                 <Transition>
                     {move || {
                         user.get()
@@ -126,7 +191,7 @@ pub fn AccountPage() -> impl IntoView {
                                             <dt>"User name"</dt>
                                             <dd>{user.username}</dd>
                                             <dt>"E-mail"</dt>
-                                            <dd>{user.email}</dd>
+                                            <dd>{user.email} " " <Verified verified=user.email_verified_at.is_some() resend /></dd>
                                             <dt>"Role"</dt>
                                             <dd>{user.role.as_str()}</dd>
                                             <dt>"Organisation"</dt>
@@ -171,6 +236,7 @@ pub fn AccountPage() -> impl IntoView {
                 </PostForm>
             </section>
         </div>
+        <FactorsCard />
         <section class="card" aria-labelledby="sessions-title">
             <div class="card-head">
                 <h2 id="sessions-title">"Where you are signed in"</h2>
@@ -202,6 +268,52 @@ pub fn AccountPage() -> impl IntoView {
             </Transition>
         </section>
     }
+}
+
+#[component]
+fn ProfileForm(profile: FormState, user: CurrentUser) -> impl IntoView {
+    view! {
+        <PostForm form=profile id="update-profile">
+            <ErrorSummary form=profile shown=&["username", "email"] />
+            <TextField
+                form=profile
+                name="username"
+                label="User name"
+                value=user.username
+                required=true
+                autocomplete="username"
+            />
+            <TextField
+                form=profile
+                name="email"
+                label="E-mail"
+                kind="email"
+                value=user.email
+                required=true
+                autocomplete="email"
+                help="A new address is confirmed with a link; the old one is told."
+            />
+            <SubmitButton label="Save" pending=profile.pending() />
+        </PostForm>
+    }
+}
+
+/// Whether the address is confirmed; if not, the way to confirm it.
+#[component]
+fn Verified(verified: bool, resend: FormState) -> impl IntoView {
+    if verified {
+        return view! { <Badge tone=Tone::Ok glyph=Glyph::Check word="Confirmed" /> }.into_any();
+    }
+    let sent = move || resend.successes.get() > 0 || resend.outcome("sent").is_some();
+    view! {
+        <Badge tone=Tone::Attention glyph=Glyph::Alert word="Not confirmed" />
+        <PostForm form=resend id="resend-verification" class="inline">
+            <button class="button button-small" type="submit" disabled=sent>
+                {move || if sent() { "Link sent" } else { "Send link" }}
+            </button>
+        </PostForm>
+    }
+    .into_any()
 }
 
 #[component]

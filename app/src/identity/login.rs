@@ -5,7 +5,8 @@ use leptos::server_fn::ServerFn;
 use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
 
-use super::{SetupNeeded, SignIn};
+use super::passkey::{BeginPasskeySignIn, PasskeyFields, SignInWithPasskey};
+use super::{Entry, EntryOptions, SetupNeeded, SignIn};
 use crate::form::FormState;
 use crate::layout::BarePage;
 use crate::load::{load, read};
@@ -17,7 +18,10 @@ pub fn LoginPage() -> impl IntoView {
     let query = use_query_map();
     let form = FormState::of::<SignIn>();
     let next = move || query.with(|query| query.get("next").unwrap_or_default());
-    let signed_out = move || query.with(|query| query.get("signed_out").is_some());
+    let passkey = FormState::of::<SignInWithPasskey>();
+    let told = move |what: &'static str| query.with(|query| query.get(what).is_some());
+    let entry = load(|| Some(EntryOptions {}));
+    let options = move || entry.get().and_then(|entry| read::<Entry>(entry).ok());
     let setup = load(|| Some(SetupNeeded {}));
     view! {
         <Title text="Sign in" />
@@ -39,7 +43,13 @@ pub fn LoginPage() -> impl IntoView {
                             })
                     }}
                 </Transition>
-                <p class="note" role="status" hidden=move || !signed_out()>"You are signed out."</p>
+                <p class="note" role="status" hidden=move || !told("signed_out")>"You are signed out."</p>
+                <p class="note" role="status" hidden=move || !told("password_set")>
+                    "Your new password is set. Sign in with it."
+                </p>
+                <p class="note" role="status" hidden=move || !told("signed_up")>
+                    "Your account is made. Confirm your address with the link in your mailbox, then sign in."
+                </p>
                 <form method="post" action=SignIn::PATH class="form" id="sign-in">
                     <ErrorSummary form shown=&["login", "password"] />
                     <input type="hidden" name="next" value=next />
@@ -61,6 +71,36 @@ pub fn LoginPage() -> impl IntoView {
                     />
                     <SubmitButton label="Sign in" glyph=Glyph::Key class="button button-primary button-wide" />
                 </form>
+                <Transition>
+                    {move || {
+                        options()
+                            .filter(|entry| entry.passkeys)
+                            .map(|_| {
+                                view! {
+                                    <form
+                                        method="post"
+                                        action=SignInWithPasskey::PATH
+                                        class="form passkey-form"
+                                        id="passkey-sign-in"
+                                    >
+                                        <p class="or">"or"</p>
+                                        <ErrorSummary form=passkey shown=&[] />
+                                        <PasskeyFields kind="get" begin=BeginPasskeySignIn::PATH />
+                                        <input type="hidden" name="next" value=next />
+                                        <SubmitButton label="Sign in with a passkey" class="button button-wide" />
+                                    </form>
+                                }
+                            })
+                    }}
+                    <p class="card-foot">
+                        <a href="/forgot-password" rel="external">"Forgot your password?"</a>
+                        {move || {
+                            options()
+                                .filter(|entry| entry.sign_up_open)
+                                .map(|_| view! { <a href="/register" rel="external">"Make an account"</a> })
+                        }}
+                    </p>
+                </Transition>
             </section>
         </BarePage>
     }

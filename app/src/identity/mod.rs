@@ -1,29 +1,43 @@
 //! People: signing in, accounts, sessions, users.
 
 pub mod account;
+pub mod factors;
+pub mod invitations;
 pub mod login;
+pub mod passkey;
+pub mod reset;
+pub mod second_step;
 pub mod setup;
+pub mod sign_up;
+pub mod step_up;
 pub mod theme;
 pub mod users;
 
 use leptos::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
-use crate::load::Ask;
+use crate::load::{Ask, Loaded, read};
 
 /// Signs in with the form of `/login`.
 #[server(name = SignIn, prefix = "/sfn", endpoint = "identity/sign_in")]
 pub async fn sign_in(login: String, password: String, #[server(default)] next: String) -> Result<(), Failure> {
     use leptos::server_fn::ServerFn as _;
-    use portico_identity::SessionKind;
+    use portico_identity::{SessionKind, SignIn as Outcome};
 
     use crate::server::{
-        failed, form_done, form_failed, identity, local_path, percent_encode, request_context, sign_in_browser,
+        failed, form_done, form_failed, identity, local_path, percent_encode, remember_challenge, request_context,
+        sign_in_browser,
     };
 
     let next = local_path(&next).to_owned();
-    match identity()?.sign_in(&login, &password, SessionKind::Browser, &request_context()?).await {
-        Ok(signed_in) => {
+    match identity()?.begin_sign_in(&login, &password, SessionKind::Browser, &request_context()?).await {
+        Ok(Outcome::SecondFactor(challenge)) => {
+            remember_challenge(&challenge);
+            form_done(SignIn::PATH, &format!("/login/second-factor?next={}", percent_encode(&next)), &[]);
+            Ok(())
+        }
+        Ok(Outcome::Done(signed_in)) => {
             sign_in_browser(&signed_in);
             form_done(SignIn::PATH, &next, &[]);
             Ok(())
@@ -85,6 +99,37 @@ pub async fn set_up(
 }
 
 impl Ask for SetupNeeded {
+    fn query(&self) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
+}
+
+/// What the pages before signing in offer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Anyone may make an account.
+    pub sign_up_open: bool,
+    /// Portico is reached by a host name.
+    pub passkeys: bool,
+}
+
+/// What the pages before signing in offer.
+#[server(name = EntryOptions, prefix = "/sfn", endpoint = "identity/entry", input = leptos::server_fn::codec::GetUrl)]
+pub async fn entry_options() -> Result<Entry, Failure> {
+    use portico_platform::config::Signup;
+
+    use crate::server::{failed, identity};
+
+    let identity = identity()?;
+    let sign_up_open = identity.signup_mode().await.map_err(failed)? == Signup::Open;
+    Ok(Entry { sign_up_open, passkeys: identity.passkeys_available() })
+}
+
+fn entry_options_of(loaded: Loaded) -> Result<Entry, Failure> {
+    read(loaded)
+}
+
+impl Ask for EntryOptions {
     fn query(&self) -> Vec<(&'static str, String)> {
         Vec::new()
     }

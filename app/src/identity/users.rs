@@ -92,7 +92,7 @@ pub async fn set_user_active(id: UserId, active: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-fn role_choices() -> Vec<Choice> {
+pub(super) fn role_choices() -> Vec<Choice> {
     vec![
         Choice { value: "user", label: "User: own devices" },
         Choice { value: "reception", label: "Reception" },
@@ -135,6 +135,7 @@ pub fn UsersPage() -> impl IntoView {
         <div class="page-head">
             <h1>"People"</h1>
             <div class="page-actions">
+                <a class="button" href="/invitations">"Invitations"</a>
                 <Dialog
                     label="Add person"
                     glyph=Glyph::Plus
