@@ -35,6 +35,11 @@ export class Portico {
     return `http://${this.addresses.http}`;
   }
 
+  /** By a host name: what belongs to one, such as passkeys, works there alone. */
+  get namedUrl(): string {
+    return `http://localhost:${this.addresses.http.split(":").pop()}`;
+  }
+
   get mqttPort(): string {
     return this.addresses.mqtt.split(":").pop()!;
   }

@@ -92,8 +92,7 @@ pub async fn update_profile(username: String, email: String) -> Result<(), Failu
     let actor = actor()?;
     let Some(me) = actor.user_id() else { return Err(Failure::unauthenticated()) };
     let values = [("username", &*username), ("email", &*email)];
-    let change =
-        UserChange { username: Some(username.clone()), email: Some(email.clone()), ..UserChange::default() };
+    let change = UserChange { username: Some(username.clone()), email: Some(email.clone()), ..UserChange::default() };
     identity()?
         .update_user(&actor, me, change)
         .await
@@ -236,6 +235,7 @@ pub fn AccountPage() -> impl IntoView {
                 </PostForm>
             </section>
         </div>
+        <div class="stack">
         <FactorsCard />
         <section class="card" aria-labelledby="sessions-title">
             <div class="card-head">
@@ -267,6 +267,7 @@ pub fn AccountPage() -> impl IntoView {
                 }}
             </Transition>
         </section>
+        </div>
     }
 }
 

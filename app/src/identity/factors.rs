@@ -42,10 +42,7 @@ pub async fn begin_app() -> Result<(), Failure> {
 
     use crate::server::{actor, failed, form_done, form_failed, identity};
 
-    identity()?
-        .begin_totp(&actor()?)
-        .await
-        .map_err(|error| form_failed(BeginApp::PATH, APP, &[], failed(error)))?;
+    identity()?.begin_totp(&actor()?).await.map_err(|error| form_failed(BeginApp::PATH, APP, &[], failed(error)))?;
     form_done(BeginApp::PATH, APP, &[]);
     Ok(())
 }
@@ -303,8 +300,8 @@ fn FactorList(factors: Factors, forms: Forms) -> impl IntoView {
 
 #[component]
 fn PasskeyEntry(passkey: Passkey, forms: Forms) -> impl IntoView {
-    let id = passkey.id.to_string();
-    let field = format!("passkey-{id}");
+    let field = format!("passkey-{}", passkey.id);
+    let id = StoredValue::new(passkey.id.to_string());
     view! {
         <li>
             <span class="session-name">
@@ -320,7 +317,7 @@ fn PasskeyEntry(passkey: Passkey, forms: Forms) -> impl IntoView {
             <div class="page-actions">
                 <Dialog label="Rename" glyph=Glyph::Edit class="button button-small">
                     <PostForm form=forms.rename>
-                        <input type="hidden" name="id" value=id.clone() />
+                        <input type="hidden" name="id" value=id.get_value() />
                         <TextField
                             form=forms.rename
                             name="name"
@@ -335,7 +332,7 @@ fn PasskeyEntry(passkey: Passkey, forms: Forms) -> impl IntoView {
                 </Dialog>
                 <Dialog label="Delete" glyph=Glyph::Trash class="button button-small">
                     <PostForm form=forms.delete>
-                        <input type="hidden" name="id" value=id />
+                        <input type="hidden" name="id" value=id.get_value() />
                         <p>"You no longer sign in with it. Remove it from the device, too."</p>
                         <SubmitButton
                             label="Delete passkey"

@@ -236,7 +236,7 @@ fn InvitationTable(page: Page<Invitation>, resend: FormState, revoke: FormState)
 
 #[component]
 fn InvitationRow(invitation: Invitation, resend: FormState, revoke: FormState) -> impl IntoView {
-    let id = invitation.id.to_string();
+    let id = StoredValue::new(invitation.id.to_string());
     let (tone, glyph, word) = match invitation.state {
         InvitationState::Open => (Tone::Attention, Glyph::Clock, "Open"),
         InvitationState::Accepted => (Tone::Ok, Glyph::Check, "Accepted"),
@@ -263,11 +263,11 @@ fn InvitationRow(invitation: Invitation, resend: FormState, revoke: FormState) -
                         view! {
                             <div class="page-actions">
                                 <PostForm form=resend class="inline">
-                                    <input type="hidden" name="id" value=id.clone() />
+                                    <input type="hidden" name="id" value=id.get_value() />
                                     <button class="button button-small" type="submit">"Send again"</button>
                                 </PostForm>
                                 <PostForm form=revoke class="inline">
-                                    <input type="hidden" name="id" value=id />
+                                    <input type="hidden" name="id" value=id.get_value() />
                                     <button class="button button-small" type="submit">"Revoke"</button>
                                 </PostForm>
                             </div>

@@ -87,11 +87,14 @@ impl Identity {
 
     /// Makes a key; the second value is the key itself, which is not stored and not shown again.
     ///
+    /// Wants a fresh authentication.
+    ///
     /// # Errors
-    /// Forbidden, also `scope_not_held`; Conflict `name_taken` or `too_many_keys`; Invalid.
+    /// Forbidden, also `step_up_required` and `scope_not_held`; Conflict `name_taken` or `too_many_keys`; Invalid.
     pub async fn create_service_key(&self, actor: &Actor, new: NewServiceKey) -> Result<(ServiceKey, String)> {
         const ACTION: &str = "service_key.created";
         self.require(actor, Permission::ManageServiceKeys, ACTION).await?;
+        self.require_fresh_authentication(actor).await?;
         let now = self.platform.clock.now();
         let name = parse_name(&new.name)?;
         let scopes = self.check_scopes(actor, new.scopes, ACTION).await?;
@@ -131,8 +134,10 @@ impl Identity {
 
     /// Changes name, scopes or expiry. With other scopes its live connections end; it comes back with the new ones.
     ///
+    /// Wants a fresh authentication.
+    ///
     /// # Errors
-    /// Forbidden, also `scope_not_held`; `NotFound`; Conflict `name_taken` or `key_revoked`; Invalid.
+    /// Forbidden, also `step_up_required` and `scope_not_held`; `NotFound`; Conflict `name_taken` or `key_revoked`; Invalid.
     pub async fn update_service_key(
         &self,
         actor: &Actor,
@@ -141,6 +146,7 @@ impl Identity {
     ) -> Result<ServiceKey> {
         const ACTION: &str = "service_key.updated";
         self.require(actor, Permission::ManageServiceKeys, ACTION).await?;
+        self.require_fresh_authentication(actor).await?;
         let name = change.name.as_deref().map(parse_name).transpose()?;
         let scopes = match change.scopes {
             Some(scopes) => Some(self.check_scopes(actor, scopes, ACTION).await?),
@@ -178,8 +184,10 @@ impl Identity {
     /// Gives the service a new key. The old one is taken for `overlap_s` seconds more (absent: as configured; 0 ends it,
     /// and the service's live connections, at once).
     ///
+    /// Wants a fresh authentication.
+    ///
     /// # Errors
-    /// Forbidden, also `scope_not_held`: whoever holds the new key may what it may; `NotFound`; Conflict `key_revoked`;
+    /// Forbidden, also `step_up_required` and `scope_not_held`: whoever holds the new key may what it may; `NotFound`; Conflict `key_revoked`;
     /// Invalid.
     pub async fn rotate_service_key(
         &self,
@@ -189,6 +197,7 @@ impl Identity {
     ) -> Result<(ServiceKey, String)> {
         const ACTION: &str = "service_key.rotated";
         self.require(actor, Permission::ManageServiceKeys, ACTION).await?;
+        self.require_fresh_authentication(actor).await?;
         let overlap_s = overlap_s.unwrap_or(self.platform.config.identity.service_key_overlap_s);
         if !(0..=MAX_OVERLAP_S).contains(&overlap_s) {
             return Err(Error::field("overlap_s", "0 to 2592000 seconds"));

@@ -1,8 +1,12 @@
-use portico_identity::{NewUser, Proof, UserChange};
-use portico_model::identity::Role;
+use portico_identity::{NewServiceKey, NewUser, Proof, UserChange};
+use portico_model::identity::{Permission, Role};
 
 use crate::second_factor::enrol;
 use crate::{OTHER_PASSWORD, PASSWORD, World, code, each, each_with};
+
+fn service() -> NewServiceKey {
+    NewServiceKey { name: "Reports".into(), scopes: vec![Permission::ReadAudit], expires_at: None }
+}
 
 const LATER_MS: i64 = 601_000;
 
@@ -35,8 +39,9 @@ async fn stale_session_may_do_nothing_sensitive_until_it_is_proved_again() {
             code(identity.create_user(admin, new(Role::Admin)).await),
             code(identity.invite(admin, "new@example.org", Role::Manager).await),
             code(identity.delete_user(admin, berta).await),
+            code(identity.create_service_key(admin, service()).await),
         ];
-        assert_eq!(refused, ["step_up_required"; 9]);
+        assert_eq!(refused, ["step_up_required"; 10]);
         // What is not sensitive goes on.
         assert_eq!(
             code(identity.update_user(admin, berta, change(|c| c.username = Some("berta2".into()))).await),

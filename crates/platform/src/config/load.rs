@@ -158,7 +158,7 @@ fn contradictions(config: &Config) -> Vec<String> {
     check(config.database.max_connections >= 2, "database.max_connections: at least 2 expected");
     check(config.identity.min_password_chars >= 12, "identity.min_password_chars: at least 12 expected");
     check(config.identity.browser_token_s >= 60, "identity.browser_token_s: at least 60 expected");
-    check(config.identity.step_up_s >= 30, "identity.step_up_s: at least 30 expected");
+    check(config.identity.step_up_s >= 1, "identity.step_up_s: at least 1 expected");
     check(config.identity.max_sessions >= 1, "identity.max_sessions: at least 1 expected");
     check(config.identity.api_token_s >= 60, "identity.api_token_s: at least 60 expected");
     check(config.devices.heartbeat_interval_s >= 1, "devices.heartbeat_interval_s: at least 1 expected");
