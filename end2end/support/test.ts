@@ -65,7 +65,7 @@ export async function signIn(page: Page, url: string, login = ADMIN.username, pa
   await page.goto(`${url}/login`);
   await page.getByLabel("User name or e-mail").fill(login);
   await page.getByLabel("Password").fill(password);
-  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("button", { name: "Sign in", exact: true }).click();
 }
 
 /** The page is hydrated and its line to the server is up. */
