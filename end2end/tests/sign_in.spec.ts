@@ -9,15 +9,15 @@ import { totp } from "../support/totp";
 const PASSWORD = "seven purple umbrellas 42";
 const OTHER_PASSWORD = "nine quiet harbours at dawn";
 
-const test = base.extend<{ mail: MailCatcher; portico: Portico; settings: string[]; complaints: Complaints }>({
-  settings: [[], { option: true }],
+const test = base.extend<{ mail: MailCatcher; portico: Portico; settings: Record<string, string>; complaints: Complaints }>({
+  settings: [{}, { option: true }],
   mail: async ({}, use) => {
     const mail = await MailCatcher.start();
     await use(mail);
     await mail.stop();
   },
   portico: async ({ mail, settings }, use, info) => {
-    const portico = await Portico.start([...mail.settings, ...settings]);
+    const portico = await Portico.start({ ...mail.settings, ...settings });
     await use(portico);
     await portico.stop();
     if (info.status !== info.expectedStatus) await info.attach("server.log", { body: portico.log, contentType: "text/plain" });
@@ -45,7 +45,7 @@ async function signOut(page: Page, portico: Portico): Promise<void> {
 }
 
 test.describe("open sign-up", () => {
-  test.use({ settings: ["--set", "signup=open"] });
+  test.use({ settings: { signup: "open" } });
 
   test("sign-up, confirm the address, passkey, authenticator app, forgotten password", async ({ page, portico, mail, complaints }) => {
     test.setTimeout(180_000);
@@ -188,7 +188,7 @@ test("an invitation makes an account with the chosen role, once", async ({ page,
 });
 
 test.describe("short step-up", () => {
-  test.use({ settings: ["--set", "identity.step_up_s=5"] });
+  test.use({ settings: { "identity.step_up_s": "5" } });
 
   /** The session is no longer fresh. */
   const stale = async (page: Page, portico: Portico) => {
