@@ -35,8 +35,9 @@ const timeLabels = (_chart, splits, _axis, _space, step) =>
   });
 
 class Chart {
-  constructor(host, { series, unit, live }) {
+  constructor(host, { series, unit, live, limits }) {
     this.host = host;
+    this.limits = limits ?? [];
     this.unit = unit ? ` ${unit}` : "";
     this.live = live;
     this.bucketMs = series.bucket_ms;
@@ -114,7 +115,7 @@ class Chart {
       {
         ...this.size(),
         cursor: { drag: { x: true, y: false, setScale: false }, points: { size: 7 } },
-        scales: { x: { time: true, range: () => this.bounds() }, y: { range: yRange } },
+        scales: { x: { time: true, range: () => this.bounds() }, y: { range: (_plot, low, high) => this.valueRange(low, high) } },
         axes: [
           { stroke: quiet, font, grid, ticks: grid, values: timeLabels, space: 64 },
           { stroke: quiet, font, grid, ticks: grid, size: labelWidth, values: (_plot, splits) => splits.map((at) => number(at) + this.unit) },
@@ -126,13 +127,45 @@ class Chart {
           { label: "Lowest", points: { show: false }, value: readout("min") },
           { label: "Highest", points: { show: false }, value: readout("max") },
         ],
-        hooks: { setSelect: [(plot) => this.zoom(plot)] },
+        hooks: { setSelect: [(plot) => this.zoom(plot)], draw: [(plot) => this.drawLimits(plot)] },
       },
       this.data(),
       host,
     );
     host.classList.add("drawn");
     this.resize();
+  }
+
+  // A limit that is not far off is in the picture: one sees how near it is.
+  valueRange(low, high) {
+    if (low == null || high == null) return yRange(null, low, high);
+    const reach = Math.max(high - low, Math.abs(high) * 0.25, 1);
+    for (const { limit } of this.limits) {
+      if (limit > high && limit - high <= reach) high = limit;
+      if (limit < low && low - limit <= reach) low = limit;
+    }
+    return yRange(null, low, high);
+  }
+
+  drawLimits({ ctx, bbox, valToPos, scales }) {
+    ctx.save();
+    ctx.lineWidth = devicePixelRatio;
+    ctx.setLineDash([6 * devicePixelRatio, 4 * devicePixelRatio]);
+    ctx.font = `${12 * devicePixelRatio}px ${style(this.host, "--font") || "sans-serif"}`;
+    ctx.textBaseline = "bottom";
+    for (const { limit, severity, name } of this.limits) {
+      if (limit < scales.y.min || limit > scales.y.max) continue;
+      const colour = style(this.host, severity === "critical" ? "--danger" : severity === "warning" ? "--attention" : "--unknown");
+      const y = Math.round(valToPos(limit, "y", true));
+      ctx.strokeStyle = colour;
+      ctx.fillStyle = colour;
+      ctx.beginPath();
+      ctx.moveTo(bbox.left, y);
+      ctx.lineTo(bbox.left + bbox.width, y);
+      ctx.stroke();
+      ctx.fillText(name, bbox.left + 6 * devicePixelRatio, y - 2 * devicePixelRatio, bbox.width);
+    }
+    ctx.restore();
   }
 
   redraw() {

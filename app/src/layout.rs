@@ -5,6 +5,7 @@ use leptos::server_fn::ServerFn;
 use leptos_router::components::{A, Outlet};
 use portico_model::identity::{Permission, Role};
 
+use crate::alarms::bar::{AlarmBar, provide_alarms, use_alarms};
 use crate::identity::SignOut;
 use crate::identity::step_up::StepUpDialog;
 use crate::live::{LineState, use_live};
@@ -40,6 +41,7 @@ impl Entry {
 const ENTRIES: &[Entry] = &[
     entry("/", "Overview", Glyph::Overview).in_bar(),
     entry("/devices", "Devices", Glyph::Devices).in_bar(),
+    entry("/alarms", "Alarms", Glyph::Alarm).in_bar(),
     entry("/groups", "Groups", Glyph::Groups),
     entry("/explore", "Explore", Glyph::Explore).in_bar(),
     entry("/firmware", "Firmware", Glyph::Download).needs(Permission::ManageFirmware),
@@ -101,12 +103,14 @@ pub fn Layout() -> impl IntoView {
         .into_any();
     };
     use_live().open();
+    provide_alarms();
     let more = RwSignal::new(false);
     let link = move |entry: &'static Entry| {
         view! {
             <A href=entry.path exact={entry.path == "/"} on:click=move |_| more.set(false)>
                 <Icon glyph=entry.glyph />
                 <span>{entry.word}</span>
+                {(entry.path == "/alarms").then(|| view! { <OpenCount /> })}
             </A>
         }
     };
@@ -157,12 +161,26 @@ pub fn Layout() -> impl IntoView {
             </header>
             <OfflineBar />
             <main id="main" tabindex="-1">
+                <AlarmBar />
                 <Outlet />
             </main>
         </div>
         <StepUpDialog />
     }
     .into_any()
+}
+
+/// How many alarms nobody has taken on.
+#[component]
+fn OpenCount() -> impl IntoView {
+    let counts = use_alarms().counts;
+    let count = move || counts.get().map_or(0, |counts| counts.unacknowledged);
+    view! {
+        <span class="rail-count" hidden=move || count() == 0>
+            {count}
+            <span class="hidden">" not acknowledged"</span>
+        </span>
+    }
 }
 
 /// Whether values on the page are live.

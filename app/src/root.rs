@@ -5,6 +5,10 @@ use leptos_meta::{Title, provide_meta_context};
 use leptos_router::components::{ParentRoute, Route, Router, Routes};
 use leptos_router::{Lazy, LazyRoute, SsrMode, path};
 
+use crate::alarms::detail::AlarmPage;
+use crate::alarms::edit::RulePage;
+use crate::alarms::list::AlarmsPage;
+use crate::alarms::rules::RulesPage;
 use crate::audit::page::AuditPage;
 use crate::devices::detail::DevicePage;
 use crate::devices::list::DevicesPage;
@@ -80,6 +84,7 @@ lazy_pages! {
     account { account => AccountPage, account_app => AppPage, step_up => StepUpPage }
     overview { overview => OverviewPage }
     devices { devices => DevicesPage, device => DevicePage, register => RegisterPage }
+    alarms { alarms => AlarmsPage, alarm => AlarmPage, rules => RulesPage, new_rule => RulePage, rule => RulePage }
     firmware { firmware => FirmwarePage, image => ImagePage, rollout => RolloutPage }
     notifications {
         notifications => NotificationsPage, webhooks => WebhooksPage, webhook => WebhookPage, messages => MessagesPage
@@ -123,6 +128,11 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/devices") view={Lazy::<devices::Page>::new()} ssr=SsrMode::Async />
                     <Route path=path!("/devices/new") view={Lazy::<register::Page>::new()} ssr=SsrMode::Async />
                     <Route path=path!("/devices/:id") view={Lazy::<device::Page>::new()} ssr=SsrMode::Async />
+                    <Route path=path!("/alarms") view={Lazy::<alarms::Page>::new()} ssr=SsrMode::Async />
+                    <Route path=path!("/alarms/rules") view={Lazy::<rules::Page>::new()} ssr=SsrMode::Async />
+                    <Route path=path!("/alarms/rules/new") view={Lazy::<new_rule::Page>::new()} ssr=SsrMode::Async />
+                    <Route path=path!("/alarms/rules/:id") view={Lazy::<rule::Page>::new()} ssr=SsrMode::Async />
+                    <Route path=path!("/alarms/:id") view={Lazy::<alarm::Page>::new()} ssr=SsrMode::Async />
                     <Route path=path!("/firmware") view={Lazy::<firmware::Page>::new()} ssr=SsrMode::Async />
                     <Route path=path!("/firmware/:id") view={Lazy::<image::Page>::new()} ssr=SsrMode::Async />
                     <Route path=path!("/firmware/rollouts/:id") view={Lazy::<rollout::Page>::new()} ssr=SsrMode::Async />

@@ -22,6 +22,13 @@ interface Shot {
 /** A group with some of the devices. */
 let group = "";
 
+/** The first row of a list, as a page. */
+async function openFirst(page: Page): Promise<void> {
+  await page.locator("tbody .row-link").first().click();
+  await expect(page.locator(".crumbs")).toBeVisible();
+  await page.waitForLoadState("networkidle");
+}
+
 const SHOTS: Shot[] = [
   { name: "login", path: () => "/login", signedIn: false },
   { name: "overview", path: () => "/" },
@@ -56,6 +63,11 @@ const SHOTS: Shot[] = [
       await expect(page.getByRole("option").first()).toBeVisible();
     },
   },
+  { name: "alarms", path: () => "/alarms?state=all" },
+  { name: "alarm", path: () => "/alarms?state=all", prepare: openFirst },
+  { name: "alarm-rules", path: () => "/alarms/rules" },
+  { name: "alarm-rule", path: () => "/alarms/rules", prepare: openFirst },
+  { name: "alarm-rule-new", path: () => "/alarms/rules/new?kind=rate" },
   { name: "users", path: () => "/users" },
   { name: "account", path: () => "/account" },
   { name: "notifications", path: () => "/notifications" },
@@ -95,6 +107,17 @@ test.describe("pages", () => {
     await made(`/api/v1/groups/${group}/devices/bulk`, { device_ids: devices.slice(0, 5).map(({ id }) => id) });
     const definition = { series: [{ device_id: devices[0].id, key: "temperature" }], range: "24h", aggregation: "mean", window: "auto" };
     await made("/api/v1/views", { name: "Lobby day", shared: true, definition });
+    const limits = [
+      ["Too warm", "above", 23, "critical"],
+      ["Too cold", "below", 5, "warning"],
+    ] as const;
+    for (const [name, side, limit, severity] of limits) {
+      const condition = { kind: "threshold", key: "temperature", side, limit, hysteresis: 0.5 };
+      const rule = { name, condition, severity, scope: { kind: "type", device_type: "thermometer" }, escalate_after_s: 900 };
+      const made = await admin.post(`${url}/api/v1/alarm-rules`, { data: rule, headers: { Origin: url } });
+      expect(made.status(), await made.text()).toBe(201);
+    }
+    await send(admin, url, devices[1], { data: { temperature: 27.5 } });
     await admin.dispose();
   });
 

@@ -3,6 +3,7 @@
 
 use leptos::prelude::*;
 use leptos_router::components::Form;
+use portico_model::alarms::rule::Threshold;
 use portico_model::telemetry::{Bucket, ChartSeries, Sample, Value};
 use portico_model::{DeviceId, Timestamp};
 
@@ -97,6 +98,8 @@ pub fn ChartPanel(
     #[prop(into)] metadata: Signal<serde_json::Value>,
     /// New numbers of the key.
     points: RwSignal<Vec<(Timestamp, f64)>>,
+    /// Limits of the device's keys: lines in the chart.
+    thresholds: Resource<Loaded>,
 ) -> impl IntoView {
     let title = move || key.with(|key| if key.is_empty() { "Chart".to_owned() } else { key_title(key) });
     let unit = Signal::derive(move || key.with(|key| metadata.with(|metadata| unit_of(metadata, key))));
@@ -121,12 +124,15 @@ pub fn ChartPanel(
             </div>
             <Transition fallback=|| view! { <div class="chart-space" role="status">"Loading chart"</div> }>
                 {move || {
+                    let limits = thresholds.get()?;
                     series
                         .get()
                         .map(|series| match read::<Option<ChartSeries>>(series) {
                             Ok(Some(series)) => {
                                 let live = range.with_untracked(Range::is_live);
-                                view! { <ChartView id series unit=unit.get_untracked() live points /> }.into_any()
+                                let mut limits = read::<Vec<Threshold>>(limits).unwrap_or_default();
+                                limits.retain(|limit| limit.key == series.key);
+                                view! { <ChartView id series unit=unit.get_untracked() live points limits /> }.into_any()
                             }
                             Ok(None) => {
                                 view! { <p class="chart-space quiet">"There are no numbers to draw yet."</p> }.into_any()
@@ -207,13 +213,16 @@ fn ChartView(
     unit: String,
     live: bool,
     points: RwSignal<Vec<(Timestamp, f64)>>,
+    /// Of this key.
+    limits: Vec<Threshold>,
 ) -> impl IntoView {
     let chart = element::Chart::new();
     let picture = fallback_picture(&series);
+    let lines = limit_lines(&series, &limits);
     let summary = summary(&series, &unit);
     let width = width_text(series.bucket_ms);
     let table = series.clone();
-    chart.draw(series.clone(), unit, live, id);
+    chart.draw(series.clone(), unit.clone(), live, id, limits.clone());
     if live {
         chart.append_from(points);
     }
@@ -222,8 +231,27 @@ fn ChartView(
             <svg class="chart-static" viewBox="0 0 600 200" preserveAspectRatio="none" aria-hidden="true">
                 <path class="chart-band" d=picture.band />
                 <path class="chart-line" d=picture.line />
+                <path class="chart-threshold" d=lines />
             </svg>
         </div>
+        {(!limits.is_empty())
+            .then(|| {
+                view! {
+                    <ul class="chart-limits" aria-label="Limits">
+                        {limits
+                            .into_iter()
+                            .map(|limit| {
+                                view! {
+                                    <li>
+                                        <a href=format!("/alarms/rules/{}", limit.rule_id)>{limit.name}</a>
+                                        {format!(": {} {} {unit}", limit.side.as_str(), number_text(limit.limit))}
+                                    </li>
+                                }
+                            })
+                            .collect_view()}
+                    </ul>
+                }
+            })}
         <p class="chart-note quiet">
             {if series.buckets.is_empty() {
                 "No values in this range.".to_owned()
@@ -325,6 +353,18 @@ fn fallback_picture(series: &ChartSeries) -> Picture {
     picture
 }
 
+/// The limits as lines on the same grid; those beyond the picture are left out.
+fn limit_lines(series: &ChartSeries, limits: &[Threshold]) -> String {
+    use std::fmt::Write as _;
+
+    let Some((low, high)) = bounds(series) else { return String::new() };
+    let height = if high > low { high - low } else { 1.0 };
+    limits.iter().filter(|limit| (low..=high).contains(&limit.limit)).fold(String::new(), |mut lines, limit| {
+        let _ = write!(lines, "M0 {0:.1}L600 {0:.1}", 190.0 - (limit.limit - low) / height * 180.0);
+        lines
+    })
+}
+
 /// Buckets further apart than this have a gap between them: nothing came in three times the usual distance.
 fn gap_ms(series: &ChartSeries) -> i64 {
     let mut distances: Vec<_> =
@@ -344,6 +384,7 @@ mod element {
 
     use leptos::html::Div;
     use leptos::prelude::*;
+    use portico_model::alarms::rule::Threshold;
     use portico_model::telemetry::ChartSeries;
     use portico_model::{DeviceId, Timestamp};
     use wasm_bindgen::JsValue;
@@ -370,12 +411,13 @@ mod element {
             }
         }
 
-        pub fn draw(self, series: ChartSeries, unit: String, live: bool, id: DeviceId) {
+        pub fn draw(self, series: ChartSeries, unit: String, live: bool, id: DeviceId, limits: Vec<Threshold>) {
             let navigate = leptos_router::hooks::use_navigate();
             let key = crate::browser::encode(&series.key);
             Effect::new(move |_| {
                 let Some(host) = self.host.get() else { return };
-                let json = serde_json::json!({"series": series, "unit": unit, "live": live}).to_string();
+                let json =
+                    serde_json::json!({"series": series, "unit": unit, "live": live, "limits": limits}).to_string();
                 let Ok(detail) = js_sys::JSON::parse(&json) else { return };
                 // For a module that is still on its way, and for one that is there.
                 let _ = js_sys::Reflect::set(&host, &"porticoChart".into(), &detail);
@@ -415,6 +457,7 @@ mod element {
 mod element {
     use leptos::html::Div;
     use leptos::prelude::*;
+    use portico_model::alarms::rule::Threshold;
     use portico_model::telemetry::ChartSeries;
     use portico_model::{DeviceId, Timestamp};
 
@@ -427,7 +470,7 @@ mod element {
         pub fn new() -> Self {
             Self { host: NodeRef::new() }
         }
-        pub fn draw(self, _series: ChartSeries, _unit: String, _live: bool, _id: DeviceId) {}
+        pub fn draw(self, _series: ChartSeries, _unit: String, _live: bool, _id: DeviceId, _limits: Vec<Threshold>) {}
         pub fn append_from(self, _points: RwSignal<Vec<(Timestamp, f64)>>) {}
     }
 }
@@ -470,6 +513,20 @@ mod tests {
         let picture = fallback_picture(&series);
         assert_eq!(picture.line.matches('M').count(), 2, "{}", picture.line);
         assert_eq!(picture.band.matches('Z').count(), 2);
+    }
+
+    #[test]
+    fn limits_are_lines_where_the_picture_shows_them() {
+        let limit = |limit| Threshold {
+            rule_id: "0".repeat(32).parse().unwrap(),
+            name: "Warm".into(),
+            key: "t".into(),
+            side: portico_model::alarms::rule::Side::Above,
+            limit,
+            severity: portico_model::alarms::Severity::Warning,
+        };
+        let series = series(vec![bucket(0, 1.0), bucket(2, 3.0)]);
+        assert_eq!(limit_lines(&series, &[limit(2.0), limit(40.0)]), "M0 100.0L600 100.0");
     }
 
     #[test]

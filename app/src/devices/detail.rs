@@ -18,6 +18,7 @@ use super::row::ConnectionBadge;
 use super::shadow::{GetShadow, SetDesired, ShadowPanel};
 use super::values::ValueTiles;
 use super::{DeviceChart, GetDevice, LatestValues, Problems};
+use crate::alarms::DeviceThresholds;
 use crate::form::FormState;
 use crate::live::{LiveUpdate, fold, follow, use_live};
 use crate::load::{Loaded, load, read};
@@ -52,6 +53,7 @@ pub fn DevicePage() -> impl IntoView {
     });
     let device = load(move || id.get().map(|id| GetDevice { id }));
     let latest = load(move || id.get().map(|id| LatestValues { id }));
+    let thresholds = load(move || id.get().map(|id| DeviceThresholds { id }));
     let troubles = load(move || id.get().map(|id| Problems { id }));
     let series = load(move || {
         let (key, range) = asked.get();
@@ -87,6 +89,7 @@ pub fn DevicePage() -> impl IntoView {
                                     latest=read(latest).unwrap_or_default()
                                     series
                                     troubles
+                                    thresholds
                                     asked
                                     forms
                                     panels
@@ -118,6 +121,7 @@ fn DeviceView(
     latest: Vec<LatestValue>,
     series: Resource<Loaded>,
     troubles: Resource<Loaded>,
+    thresholds: Resource<Loaded>,
     asked: Memo<(String, Range)>,
     forms: DeviceForms,
     panels: Panels,
@@ -238,6 +242,7 @@ fn DeviceView(
             key
             metadata=Signal::derive(move || device.with(|device| device.metadata.clone()))
             points
+            thresholds
         />
         <div class="columns">
             <CommandsPanel id commands=panels.commands may_manage forms=panels.command_forms />

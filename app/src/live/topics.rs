@@ -108,6 +108,10 @@ fn event_of(mut data: Value) -> Option<Event> {
         }),
         "group_changed" => Some(Event::GroupChanged { id: data.get("id")?.as_str()?.parse().ok()? }),
         "group_deleted" => Some(Event::GroupDeleted { id: data.get("id")?.as_str()?.parse().ok()? }),
+        "alarm_changed" => {
+            let alarm = serde_json::from_value(data.get_mut("alarm")?.take()).ok()?;
+            Some(Event::AlarmChanged { alarm })
+        }
         "telemetry" => serde_json::from_value(data).ok().map(Event::Telemetry),
         _ => None,
     }

@@ -10,6 +10,7 @@ use portico_model::live::Event;
 use portico_model::telemetry::LatestValue;
 use serde::{Deserialize, Serialize};
 
+use crate::alarms::bar::use_alarms;
 use crate::devices::row::{foremost, key_title, unit_of, value_text};
 use crate::failure::Failure;
 use crate::live::fold::{
@@ -33,6 +34,8 @@ pub struct Overview {
     pub online: i64,
     pub offline: i64,
     pub never: i64,
+    /// Open alarms.
+    pub alarms: i64,
     /// The first of each state, by name.
     pub online_devices: Vec<Device>,
     pub offline_devices: Vec<Device>,
@@ -44,7 +47,7 @@ pub struct Overview {
 pub async fn get_overview() -> Result<Overview, Failure> {
     use portico_devices::DeviceQuery;
 
-    use crate::server::{actor, devices, failed};
+    use crate::server::{actor, alarms, devices, failed};
 
     const LISTED: i64 = 100;
     let (devices, actor) = (devices()?, actor()?);
@@ -55,6 +58,7 @@ pub async fn get_overview() -> Result<Overview, Failure> {
         online: counts.online,
         offline: counts.offline,
         never: counts.never,
+        alarms: alarms()?.counts(&actor).await.map_err(failed)?.open(),
         online_devices: devices.list(&actor, by(Some(Connection::Online))).await.map_err(failed)?.items,
         offline_devices: devices.list(&actor, by(Some(Connection::Offline))).await.map_err(failed)?.items,
         other_devices: devices.list(&actor, by(Some(Connection::Never))).await.map_err(failed)?.items,
@@ -119,6 +123,13 @@ fn OverviewView(now: Overview, feed: RwSignal<Vec<FeedEntry>>, on_unknown: impl 
     let online = RwSignal::new(now.online);
     let offline = RwSignal::new(now.offline);
     let never = RwSignal::new(now.never);
+    let alarms = RwSignal::new(now.alarms);
+    let open = use_alarms().counts;
+    Effect::new(move |_| {
+        if let Some(counts) = open.get() {
+            alarms.set(counts.open());
+        }
+    });
     let known: Vec<Known> = now
         .online_devices
         .into_iter()
@@ -188,6 +199,7 @@ fn OverviewView(now: Overview, feed: RwSignal<Vec<FeedEntry>>, on_unknown: impl 
     );
     view! {
         <ul class="counts">
+            <Count href="/alarms" word="Open alarms" count=alarms class="count count-danger" glyph=Glyph::Alarm />
             <Count href="/devices" word="Devices" count=total class="count" glyph=Glyph::Devices />
             <Count href="/devices?connection=online" word="Online" count=online class="count count-ok" glyph=Glyph::Online />
             <Count

@@ -6,6 +6,7 @@ use leptos::prelude::*;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Glyph {
     Account,
+    Alarm,
     Alert,
     Audit,
     Bell,
@@ -43,6 +44,7 @@ impl Glyph {
     const fn path(self) -> &'static str {
         match self {
             Self::Account => "M10 9.5a3.25 3.25 0 1 0 0-6.5 3.25 3.25 0 0 0 0 6.5ZM3.5 17a6.5 6.5 0 0 1 13 0",
+            Self::Alarm => "M5.5 13.5V9a4.5 4.5 0 0 1 9 0v4.5l1.75 2H3.75zM8.25 17.5a1.9 1.9 0 0 0 3.5 0",
             Self::Alert => "M10 3 2.5 16.5h15L10 3ZM10 8.5v3.5M10 14.2v.1",
             Self::Audit => "M5 2.75h7l3 3v11.5H5zM12 2.75v3h3M7.5 9.5h5M7.5 12h5M7.5 14.5h3",
             Self::Bell => "M4 14.5h12c-1.25-1.25-1.5-2.5-1.5-5.5a4.5 4.5 0 0 0-9 0c0 3-.25 4.25-1.5 5.5ZM8.25 17h3.5",
