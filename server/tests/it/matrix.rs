@@ -52,7 +52,7 @@ async fn every_route_is_in_the_matrix_and_keeps_to_it() {
         assert!(gone.is_empty(), "entries without a route: {gone:#?}");
 
         let admin = server.sign_in(ADMIN).await;
-        let (device, _) = server.register(&admin, "Someone else's").await;
+        let (device, device_key) = server.register(&admin, "Someone else's").await;
         let organization = first_organization(&server).await;
         let user = NewUser {
             username: "ursula".into(),
@@ -67,6 +67,16 @@ async fn every_route_is_in_the_matrix_and_keeps_to_it() {
         let body = serde_json::json!({ "name": "Someone else's" });
         let (_, made) = server.call(Method::POST, "/api/v1/groups", Some(&admin), Some(body)).await;
         let group = made["group"]["id"].as_str().unwrap().to_owned();
+        let rule_body = serde_json::json!({
+            "name": "Someone else's", "severity": "info", "scope": { "kind": "device", "device_id": device },
+            "condition": { "kind": "threshold", "key": "t", "side": "above", "limit": 30 },
+        });
+        let (_, made) = server.call(Method::POST, "/api/v1/alarm-rules", Some(&admin), Some(rule_body.clone())).await;
+        let rule = made["id"].as_str().unwrap().to_owned();
+        let hot = server.http.post(format!("{}/api/v1/telemetry", server.url)).header("x-api-key", device_key);
+        assert!(hot.json(&serde_json::json!({ "data": { "t": 31 } })).send().await.unwrap().status().is_success());
+        let (_, raised) = server.call(Method::GET, "/api/v1/alarms", Some(&admin), None).await;
+        let alarm = raised["items"][0]["id"].as_str().unwrap().to_owned();
         let view_body = serde_json::json!({ "name": "Someone else's", "definition": {
             "series": [{ "device_id": device, "key": "t" }], "range": "24h", "aggregation": "mean", "window": "auto",
         } });
@@ -77,6 +87,8 @@ async fn every_route_is_in_the_matrix_and_keeps_to_it() {
         for (method, path) in routes {
             let who = table[&(method.clone(), path.clone())];
             let real = path
+                .replace("/alarm-rules/{id}", &format!("/alarm-rules/{rule}"))
+                .replace("/alarms/{id}", &format!("/alarms/{alarm}"))
                 .replace("/groups/{id}", &format!("/groups/{group}"))
                 .replace("/views/{id}", &format!("/views/{view}"))
                 .replace("{device_id}", &device)
@@ -102,10 +114,7 @@ async fn every_route_is_in_the_matrix_and_keeps_to_it() {
                 "/api/v1/webhooks" | "/api/v1/webhooks/{id}" => {
                     serde_json::json!({ "name": "new", "url": "https://example.org/hook" })
                 }
-                "/api/v1/alarm-rules/{id}" => serde_json::json!({
-                    "name": "new", "severity": "info", "scope": { "kind": "type", "device_type": "sensor" },
-                    "condition": { "kind": "connection" }
-                }),
+                "/api/v1/alarm-rules/{id}" => rule_body.clone(),
                 "/api/v1/alarms/{id}/notes" => serde_json::json!({ "note": "seen" }),
                 "/api/v1/users" => serde_json::json!({
                     "username": "new", "email": "new@example.com", "password": PASSWORD, "role": "admin"

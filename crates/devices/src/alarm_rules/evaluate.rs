@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use portico_alarms::{Alarms, Change, Report, Subject};
 use portico_model::alarms::rule::{Condition, RuleState, Verdict};
-use portico_model::{AlarmRuleId, DeviceId, Timestamp};
-use portico_platform::{Result, Tx};
+use portico_model::{AlarmRuleId, DeviceId, ErrorKind, Timestamp};
+use portico_platform::{Result, Tx, on_db};
 
 use super::index::{Index, Rule, Snapshot};
 use crate::store::alarm_rule::{self as store, State};
@@ -53,10 +53,22 @@ impl Judge {
         is_new: impl Fn(i64, i64) -> bool,
         now: Timestamp,
     ) -> Result<Vec<Change>> {
-        let mut changes = Vec::new();
         if readings.is_empty() {
-            return Ok(changes);
+            return Ok(Vec::new());
         }
+        on_db!(&mut *tx, conn => sqlx::query("savepoint judging").execute(conn).await.map(drop))?;
+        let judged = self.judge_readings(tx, readings, is_new, now).await;
+        settled(tx, judged).await
+    }
+
+    async fn judge_readings(
+        &self,
+        tx: &mut Tx,
+        readings: Vec<Reading>,
+        is_new: impl Fn(i64, i64) -> bool,
+        now: Timestamp,
+    ) -> Result<Vec<Change>> {
+        let mut changes = Vec::new();
         let mut groups: HashMap<(DeviceId, AlarmRuleId), (Arc<Rule>, Vec<What>)> = HashMap::new();
         for reading in readings {
             let key = (reading.device, reading.rule.rule.id);
@@ -133,15 +145,28 @@ impl Judge {
         moved: &[(DeviceId, bool, Timestamp)],
         now: Timestamp,
     ) -> Result<Vec<Change>> {
-        let mut changes = Vec::new();
         let index = self.index.current();
-        let watched: Vec<_> = moved.iter().filter(|(device, _, _)| watches_connection(&index, *device)).collect();
+        let watched: Vec<_> =
+            moved.iter().filter(|(device, _, _)| watches_connection(&index, *device)).copied().collect();
         if watched.is_empty() {
-            return Ok(changes);
+            return Ok(Vec::new());
         }
+        on_db!(&mut *tx, conn => sqlx::query("savepoint judging").execute(conn).await.map(drop))?;
+        let judged = self.judge_connections(tx, &index, watched, now).await;
+        settled(tx, judged).await
+    }
+
+    async fn judge_connections(
+        &self,
+        tx: &mut Tx,
+        index: &Snapshot,
+        watched: Vec<(DeviceId, bool, Timestamp)>,
+        now: Timestamp,
+    ) -> Result<Vec<Change>> {
+        let mut changes = Vec::new();
         let mut known = self.states(tx, watched.iter().map(|(device, _, _)| *device)).await?;
         let mut saved = Vec::new();
-        for (device, is_online, at) in watched.into_iter().copied() {
+        for (device, is_online, at) in watched {
             for rule in index.of_device(device) {
                 let condition = &rule.rule.rule.condition;
                 let before = known.remove(&(rule.rule.id, device));
@@ -183,6 +208,26 @@ impl Judge {
                 };
                 self.alarms.raise(tx, rule.organization, &report).await
             }
+        }
+    }
+}
+
+/// A mistake of ours in judging must not keep what is judged from being stored: then only the judging is undone, and
+/// what comes next is judged anew. When the database is away the whole is tried again.
+async fn settled(tx: &mut Tx, judged: Result<Vec<Change>>) -> Result<Vec<Change>> {
+    match judged {
+        Ok(changes) => {
+            on_db!(tx, conn => sqlx::query("release savepoint judging").execute(conn).await.map(drop))?;
+            Ok(changes)
+        }
+        Err(error) if error.kind() == ErrorKind::Unavailable => Err(error),
+        Err(error) => {
+            let source = std::error::Error::source(&error);
+            tracing::error!(error = %error, source = ?source, "alarm rules could not judge what was stored");
+            metrics::counter!("portico_alarm_rule_failures_total").increment(1);
+            on_db!(&mut *tx, conn => sqlx::query("rollback to savepoint judging").execute(conn).await.map(drop))?;
+            on_db!(tx, conn => sqlx::query("release savepoint judging").execute(conn).await.map(drop))?;
+            Ok(Vec::new())
         }
     }
 }

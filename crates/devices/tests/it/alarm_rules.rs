@@ -9,7 +9,7 @@ use portico_model::devices::{DeviceChange, DeviceStatus, DeviceWithKey};
 use portico_model::groups::NewGroup;
 use portico_model::identity::Role;
 use portico_notifications::Notifications;
-use portico_platform::Actor;
+use portico_platform::{Actor, on_db};
 
 use crate::{World, each, insert_user, sample};
 
@@ -97,6 +97,30 @@ async fn late_and_repeated_data_raises_nothing_anew() {
         // The same again, and something older that had been missing.
         world.submit(&device, vec![hot, sample(now.plus_secs(-10), &[("t", 40.0)])]).await;
         assert_eq!(world.states().await, [AlarmState::Cleared]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_fault_in_judging_keeps_no_measurement_from_being_stored() {
+    each(|world| async move {
+        let device = world.device("freezer").await;
+        world.devices.create_alarm_rule(&world.manager, rule(above(30.0, 0), only(&device))).await.unwrap();
+        let rename = async |from: &'static str, to: &'static str| {
+            let mut tx = world.platform.db.begin().await.unwrap();
+            let sql = format!("alter table {from} rename to {to}");
+            on_db!(&mut tx, conn => sqlx::query(sqlx::AssertSqlSafe(sql)).execute(conn).await.map(drop)).unwrap();
+            tx.commit().await.unwrap();
+        };
+        rename("alarm_step", "alarm_step_away").await;
+        world.measures(&device, 31.0).await;
+        let latest = world.devices.latest(&world.manager, device.device.id).await.unwrap();
+        assert_eq!(latest[0].value.number(), Some(31.0));
+        rename("alarm_step_away", "alarm_step").await;
+        assert_eq!(world.states().await, [], "nothing half done");
+        world.later(1).await;
+        world.measures(&device, 32.0).await;
+        assert_eq!(world.states().await, [AlarmState::Raised], "what comes next is judged");
     })
     .await;
 }
