@@ -5,7 +5,9 @@ use leptos::server_fn::codec::GetUrl;
 use leptos_meta::Title;
 use leptos_router::hooks::{use_params_map, use_query_map};
 use portico_model::AlarmRuleId;
-use portico_model::alarms::rule::{AlarmRule, Condition, Scope, Side, Tell, Trend};
+use portico_model::alarms::rule::{AlarmRule, Condition, Scope};
+#[cfg(feature = "ssr")]
+use portico_model::alarms::rule::{Side, Tell, Trend};
 use serde::{Deserialize, Serialize};
 
 use super::DeleteRule;

@@ -222,8 +222,7 @@ async fn settled(tx: &mut Tx, judged: Result<Vec<Change>>) -> Result<Vec<Change>
         }
         Err(error) if error.kind() == ErrorKind::Unavailable => Err(error),
         Err(error) => {
-            let source = std::error::Error::source(&error);
-            tracing::error!(error = %error, source = ?source, "alarm rules could not judge what was stored");
+            tracing::error!(?error, "alarm rules could not judge what was stored");
             metrics::counter!("portico_alarm_rule_failures_total").increment(1);
             on_db!(&mut *tx, conn => sqlx::query("rollback to savepoint judging").execute(conn).await.map(drop))?;
             on_db!(tx, conn => sqlx::query("release savepoint judging").execute(conn).await.map(drop))?;
