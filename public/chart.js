@@ -152,6 +152,7 @@ class Chart {
     ctx.lineWidth = devicePixelRatio;
     ctx.setLineDash([6 * devicePixelRatio, 4 * devicePixelRatio]);
     ctx.font = `${12 * devicePixelRatio}px ${style(this.host, "--font") || "sans-serif"}`;
+    ctx.textAlign = "left";
     ctx.textBaseline = "bottom";
     for (const { limit, severity, name } of this.limits) {
       if (limit < scales.y.min || limit > scales.y.max) continue;
