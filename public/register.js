@@ -22,11 +22,18 @@ addEventListener("beforeunload", () => {
 });
 addEventListener("pageshow", () => (leaving = false));
 
-// The browser's word that it is online is a hint: it comes for a moment when a worker of this site is restarted, and with a
-// network through which the server cannot be reached.
-const reloadWhenReachable = async () => {
-  const answer = await fetch("/health", { cache: "no-store" }).catch(() => null);
-  if (answer?.ok && !leaving) location.reload();
+const CHECK_MS = 5_000;
+
+// The browser's word that it is online is a hint: it comes for a moment when a worker of this site is restarted, with a
+// network through which the server cannot be reached, or not at all when the server was away and the network was not. So
+// the server itself is asked.
+const renewWhenReachable = () => {
+  const check = async () => {
+    const answer = await fetch("/health/ready", { cache: "no-store" }).catch(() => null);
+    if (answer?.ok && !leaving) location.reload();
+  };
+  addEventListener("online", check);
+  setInterval(() => document.hidden || check(), CHECK_MS);
 };
 
 const markAsOld = () => {
@@ -40,7 +47,7 @@ const markAsOld = () => {
   again.textContent = "Try again";
   again.addEventListener("click", () => location.reload());
   element.append(again);
-  addEventListener("online", reloadWhenReachable);
+  renewWhenReachable();
 };
 
 const offerUpdate = (waiting) => {

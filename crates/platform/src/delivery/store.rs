@@ -130,7 +130,7 @@ pub async fn delete_finished(tx: &mut Tx, delivered_before: Timestamp, dead_befo
 /// How many of each channel wait or are dead: channel, state, count.
 pub async fn depths(tx: &mut Tx) -> Result<Vec<(String, String, i64)>> {
     Ok(on_db!(tx, conn => sqlx::query_as(
-        "select kind, state, count(id) from delivery where state <> 'delivered' group by kind, state",
+        "select kind, state, count(id) from delivery where state in ('queued', 'dead') group by kind, state",
     ).fetch_all(conn).await)?)
 }
 
