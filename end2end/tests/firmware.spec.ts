@@ -1,7 +1,8 @@
 // What people tell devices: commands, wanted state, firmware. The device of these tests speaks HTTP.
 
 import { createHash, generateKeyPairSync, sign } from "node:crypto";
-import type { APIRequestContext } from "@playwright/test";
+import AxeBuilder from "@axe-core/playwright";
+import type { APIRequestContext, Page } from "@playwright/test";
 import { registerByApi, uniqueName, type Registered } from "../support/devices";
 import { expect, expectLive, test } from "../support/test";
 
@@ -9,6 +10,11 @@ interface Told {
   id: string;
   name: string;
   args: Record<string, unknown>;
+}
+
+async function expectAccessible(page: Page): Promise<void> {
+  const { violations } = await new AxeBuilder({ page }).analyze();
+  expect(violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html.slice(0, 120)).join(" | ")}`)).toEqual([]);
 }
 
 /** Asks for commands as a device does, until there is one. */
@@ -81,6 +87,7 @@ test("wanted state shows what is missing until the device reports it", async ({ 
   await expect(page.getByLabel("Missing")).not.toContainText('"on"');
   await asDevice(request, url, device, "PATCH", "shadow", { level: 3 });
   await expect(page.getByText("As wanted")).toBeVisible();
+  await expectAccessible(page);
 });
 
 test("an image is signed, uploaded and rolled out, and the page follows", async ({ page, house, request, complaints }) => {
@@ -118,6 +125,7 @@ test("an image is signed, uploaded and rolled out, and the page follows", async 
   await asDevice(request, url, device, "POST", "heartbeat");
   await row.getByRole("link", { name: "2.0.0" }).click();
   await expect(page.getByRole("heading", { name: `${type} 2.0.0` })).toBeVisible();
+  await expectAccessible(page);
   await page.locator("#start-rollout").getByRole("button", { name: "Begin roll-out" }).click();
   await expect(page).toHaveURL(/\/firmware\/rollouts\//);
   await expectLive(page);
@@ -133,4 +141,8 @@ test("an image is signed, uploaded and rolled out, and the page follows", async 
   await asDevice(request, url, device, "PUT", "config", { status: "active", firmware_version: "2.0.0" });
   await expect(update).toContainText("Installed");
   await expect(page.locator(".title-line")).toContainText("Finished");
+  await expectAccessible(page);
+  await page.goto("/firmware");
+  await expect(page.locator(".rollout")).toContainText("1 of 1 installed");
+  await expectAccessible(page);
 });

@@ -68,6 +68,7 @@ const SHOTS: Shot[] = [
   { name: "alarm-rules", path: () => "/alarms/rules" },
   { name: "alarm-rule", path: () => "/alarms/rules", prepare: openFirst },
   { name: "alarm-rule-new", path: () => "/alarms/rules/new?kind=rate" },
+  { name: "firmware", path: () => "/firmware" },
   { name: "users", path: () => "/users" },
   { name: "account", path: () => "/account" },
   { name: "notifications", path: () => "/notifications" },

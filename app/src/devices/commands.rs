@@ -226,7 +226,7 @@ fn CommandList(id: DeviceId, commands: Vec<Command>, may_manage: bool, forms: Co
         <p class="quiet" hidden=move || commands.with(|commands| !commands.is_empty())>
             "Nothing was sent yet. A command waits until the device is there, and is done only when the device says so."
         </p>
-        <ul class="commands" aria-live="polite" hidden=move || commands.with(Vec::is_empty)>
+        <ul class="commands" tabindex="0" aria-labelledby="commands-title" hidden=move || commands.with(Vec::is_empty)>
             <For
                 each=move || commands.get()
                 key=|command| (command.id, command.state, command.attempts)

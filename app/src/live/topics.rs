@@ -113,6 +113,23 @@ fn event_of(mut data: Value) -> Option<Event> {
             Some(Event::AlarmChanged { alarm })
         }
         "telemetry" => serde_json::from_value(data).ok().map(Event::Telemetry),
+        "command_changed" => {
+            let command = serde_json::from_value(data.get_mut("command")?.take()).ok()?;
+            Some(Event::CommandChanged { command })
+        }
+        "shadow_changed" => {
+            let shadow = serde_json::from_value(data.get_mut("shadow")?.take()).ok()?;
+            Some(Event::ShadowChanged { shadow })
+        }
+        "rollout_changed" => {
+            let rollout = serde_json::from_value(data.get_mut("rollout")?.take()).ok()?;
+            Some(Event::RolloutChanged { rollout })
+        }
+        "device_update_changed" => {
+            let rollout_id = data.get("rollout_id")?.as_str()?.parse().ok()?;
+            let update = serde_json::from_value(data.get_mut("update")?.take()).ok()?;
+            Some(Event::DeviceUpdateChanged { rollout_id, update })
+        }
         _ => None,
     }
 }
@@ -130,7 +147,9 @@ pub fn backoff_ms(attempt: u32, jitter: f64) -> u32 {
 #[cfg(test)]
 mod tests {
     use portico_model::DeviceId;
+    use portico_model::firmware::{DeviceUpdate, UpdateState};
     use portico_model::live::ServerMessage;
+    use portico_model::shadow::Shadow;
     use portico_model::telemetry::TelemetryEvent;
     use serde_json::json;
 
@@ -163,6 +182,22 @@ mod tests {
                 rssi_dbm: None,
             },
             Event::Telemetry(TelemetryEvent { device_id: id, samples: Vec::new() }),
+            Event::ShadowChanged { shadow: Shadow::empty(id) },
+            Event::DeviceUpdateChanged {
+                rollout_id: "1".repeat(32).parse().unwrap(),
+                update: DeviceUpdate {
+                    device_id: id,
+                    device_name: "Lobby".into(),
+                    state: UpdateState::Downloading,
+                    stage: 0,
+                    progress: 40,
+                    error: String::new(),
+                    from_version: "1.0.0".into(),
+                    command_id: None,
+                    notified_at: None,
+                    updated_at: Timestamp::from_millis(1_795_226_850_153),
+                },
+            },
         ] {
             assert_eq!(event_of(serde_json::to_value(&event).unwrap()), Some(event));
         }

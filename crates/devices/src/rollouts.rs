@@ -209,10 +209,16 @@ impl Devices {
             rollout.finished_at = Some(self.now());
         }
         store::update(&mut tx, actor.organization, &rollout, action == RolloutAction::Resume).await?;
+        let note = if action == RolloutAction::Abort { "The roll-out was ended." } else { "The roll-out goes on." };
+        let mut alarm = None;
+        if action != RolloutAction::Pause {
+            alarm = self.0.alarms.clear(&mut tx, actor.organization, &engine::stopped_cause(id), note).await?;
+        }
         let details = json!({"device_type": rollout.device_type, "version": rollout.version});
         let entry = entry.target("rollout", id).details(details);
         let record = platform.audit.append(&mut tx, actor, entry).await?;
         tx.commit().await?;
+        self.0.alarms.announce(alarm);
         self.0.rollouts_moved.notify_one();
         self.announce_rollout(actor.organization, &rollout, Some(record));
         Ok(rollout)

@@ -3,11 +3,14 @@
 
 use std::time::Duration;
 
+use portico_alarms::{Report, Subject};
+use portico_model::alarms::Severity;
+use portico_model::alarms::rule::Tell;
 use portico_model::commands::CommandState;
 use portico_model::firmware::{
     Decision, DeviceUpdate, Firmware, Rollout, RolloutState, UPDATE_COMMAND, UpdateState, decide,
 };
-use portico_model::{DeviceId, OrganizationId, RolloutId};
+use portico_model::{DeviceId, OrganizationId, RolloutId, Timestamp};
 use portico_platform::audit::Entry;
 use portico_platform::jobs::Lease;
 use portico_platform::{Actor, Result};
@@ -159,12 +162,17 @@ impl Devices {
             }
         };
         store::update(&mut tx, organization, &rollout, false).await?;
+        let mut alarm = None;
+        if decision == Decision::Stop {
+            alarm = self.0.alarms.raise(&mut tx, organization, &stopped(&rollout, now)).await?;
+        }
         let mut record = None;
         if let Some(entry) = entry {
             let entry = entry.target("rollout", id).details(json!({"counts": rollout.counts}));
             record = Some(self.0.platform.audit.append(&mut tx, &Actor::system(organization), entry).await?);
         }
         tx.commit().await?;
+        self.0.alarms.announce(alarm);
         self.announce_rollout(organization, &rollout, record);
         Ok(decision == Decision::NextStage)
     }
@@ -251,6 +259,30 @@ impl Devices {
             self.announce_update(organization, rollout, &update);
         }
         Ok(changed)
+    }
+}
+
+/// The alarm's name for a roll-out that stopped.
+pub(super) fn stopped_cause(id: RolloutId) -> String {
+    format!("rollout:{id}")
+}
+
+/// Nobody may be watching the page when it stops.
+fn stopped(rollout: &Rollout, now: Timestamp) -> Report {
+    let name = format!("{} {}", rollout.device_type, rollout.version);
+    Report {
+        cause: stopped_cause(rollout.id),
+        kind: "rollout_stopped",
+        severity: Severity::Warning,
+        title: format!("Roll-out of {name} stopped"),
+        text: rollout.reason.clone(),
+        subject: Subject { kind: "rollout", id: rollout.id.to_string(), name },
+        owner: None,
+        rule: None,
+        began_at: now,
+        tell: Tell::Everyone,
+        escalate_after_s: None,
+        repeat_every_s: None,
     }
 }
 

@@ -2,6 +2,7 @@ use std::convert::Infallible;
 
 use bytes::Bytes;
 use futures::stream;
+use portico_alarms::AlarmQuery;
 use portico_devices::{NewFirmware, RolloutAction};
 use portico_model::commands::{CommandState, NewCommand};
 use portico_model::devices::{DeviceChange, DeviceStatus, DeviceWithKey, NewDevice};
@@ -290,6 +291,12 @@ async fn rollout_stops_when_too_many_fail_and_goes_on_when_a_person_says_so() {
         let now = state(&world, &rollout).await;
         assert_eq!((now.state, now.counts.rolled_back), (RolloutState::Stopped, 1));
         assert!(now.reason.contains("2 of 4"), "{}", now.reason);
+        let alarms = async || {
+            let query = AlarmQuery { subject_id: Some(rollout.id.to_string()), ..AlarmQuery::default() };
+            world.alarms.list(&world.manager, query).await.unwrap().items
+        };
+        let raised = alarms().await;
+        assert_eq!((raised.len(), raised[0].kind.as_str()), (1, "rollout_stopped"), "nobody may be watching the page");
         for update in &first[2..] {
             beat(&world, update.device_id, "1.1.0").await;
         }
@@ -301,6 +308,7 @@ async fn rollout_stops_when_too_many_fail_and_goes_on_when_a_person_says_so() {
         world.devices.steer_rollout(&world.manager, rollout.id, RolloutAction::Resume).await.unwrap();
         let now = state(&world, &rollout).await;
         assert_eq!((now.state, now.counts.notified), (RolloutState::Running, 6), "those failures have been seen");
+        assert!(alarms().await.iter().all(|alarm| !alarm.state.is_open()));
         let aborted = world.devices.steer_rollout(&world.manager, rollout.id, RolloutAction::Abort).await.unwrap();
         assert!(aborted.finished_at.is_some());
         let late = world.devices.steer_rollout(&world.manager, rollout.id, RolloutAction::Resume).await.unwrap_err();
