@@ -1,12 +1,14 @@
-//! When a user is deleted, so are his devices, groups and views, in the same transaction.
+//! What a user's going does to his devices, groups and views: deleted with him, in the same transaction; cut off while he
+//! is kept out; told of in his export.
 
 use portico_identity::{AfterCommit, UserDependents};
-use portico_model::UserId;
 use portico_model::live::Event;
+use portico_model::{OrganizationId, UserId};
 use portico_platform::audit::Entry;
 use portico_platform::{Actor, BoxFuture, Result, Tx};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
+use crate::store::device::Filter;
 use crate::{Devices, channel, store};
 
 impl UserDependents for Devices {
@@ -50,4 +52,47 @@ impl UserDependents for Devices {
             Ok(after)
         })
     }
+
+    fn user_active_changed(&self, organization: OrganizationId, user: UserId, is_active: bool) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            let found: Result<Vec<_>> = async {
+                let mut tx = self.0.platform.db.read().await?;
+                store::owner::list(&mut tx, organization, user).await
+            }
+            .await;
+            match found {
+                Ok(devices) => {
+                    for (id, _) in devices {
+                        self.0.directory.forget(id).await;
+                        if !is_active {
+                            self.end_session(id);
+                        }
+                    }
+                }
+                // What is known of a device is read again shortly, and its messages are refused from then on.
+                Err(error) => tracing::warn!(%error, "the devices of a deactivated user could not be cut off at once"),
+            }
+        })
+    }
+
+    fn personal_data<'a>(
+        &'a self,
+        tx: &'a mut Tx,
+        organization: OrganizationId,
+        user: UserId,
+    ) -> BoxFuture<'a, Result<Map<String, Value>>> {
+        Box::pin(async move {
+            let filter = Filter { owner: Some(user), limit: MOST_EXPORTED, ..Filter::default() };
+            let devices = store::device::list(tx, organization, &filter).await?;
+            let groups: Vec<Value> = store::group::of_owner(tx, organization, user)
+                .await?
+                .into_iter()
+                .map(|(id, name)| json!({ "id": id, "name": name }))
+                .collect();
+            Ok(Map::from_iter([("devices".to_owned(), json!(devices)), ("groups".to_owned(), groups.into())]))
+        })
+    }
 }
+
+/// More devices than anyone may have.
+const MOST_EXPORTED: i64 = 10_000;

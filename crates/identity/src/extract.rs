@@ -6,11 +6,13 @@ use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts;
 use axum::http::{Extensions, HeaderMap, header};
 use portico_model::UserId;
-use portico_platform::http::{ClientAddress, admit, current_request_id};
+use portico_platform::http::{ClientAddress, Scope, admit, current_request_id};
 use portico_platform::{Actor, Error, Principal, Result};
 
 use crate::service::service_keys::KEY_PREFIX;
 use crate::{Identity, RequestContext, cookies};
+
+const USER_ID: &str = "x-user-id";
 
 /// The one who acts; without one the request is answered with 401.
 #[derive(Debug, Clone)]
@@ -33,6 +35,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Auth {
                 "sign_in_required",
                 "Sign in first: POST /api/v1/auth/login, then send the access token as `Authorization: Bearer`.",
             )
+            .titled("Authentication required")
         })
     }
 }
@@ -82,7 +85,10 @@ async fn actor(parts: &Parts) -> Result<Option<Actor>> {
             let ctx = request_context(&parts.headers, &parts.extensions);
             Some(identity_of(parts)?.authenticate_service(api_key, &ctx).await?)
         }
-        (None, None) => parts.extensions.get::<CookieActor>().map(|CookieActor(actor)| actor.clone()),
+        (None, None) => match by_proxy(parts).await? {
+            Some(actor) => Some(actor),
+            None => parts.extensions.get::<CookieActor>().map(|CookieActor(actor)| actor.clone()),
+        },
     };
     check_user_id_header(parts, actor.as_ref())?;
     if let Some(actor) = &actor {
@@ -108,10 +114,27 @@ async fn by_authorization(parts: &Parts, authorization: &str) -> Result<Actor> {
     Err(Error::unauthenticated("unknown_scheme", "`Authorization` must be `Bearer <access token>`."))
 }
 
+/// Whom a trusted proxy names, when it presents the shared secret.
+async fn by_proxy(parts: &Parts) -> Result<Option<Actor>> {
+    let (Some(user), Some(secret)) =
+        (header_text(&parts.headers, USER_ID), header_text(&parts.headers, "x-proxy-secret"))
+    else {
+        return Ok(None);
+    };
+    if !parts.extensions.get::<Scope>().is_some_and(Scope::is_proxied) {
+        return Err(Error::unauthenticated(
+            "untrusted_proxy",
+            "X-Proxy-Secret counts only from an address in http.trusted_proxies.",
+        ));
+    }
+    let ctx = request_context(&parts.headers, &parts.extensions);
+    identity_of(parts)?.authenticate_proxied(user, secret, &ctx).await.map(Some)
+}
+
 /// The former systems took this header for a credential. It proves nothing, so it counts only beside an access token of
-/// the same user.
+/// the same user, or from a trusted proxy that presents the shared secret.
 fn check_user_id_header(parts: &Parts, actor: Option<&Actor>) -> Result<()> {
-    let Some(header) = parts.headers.get("x-user-id") else { return Ok(()) };
+    let Some(header) = parts.headers.get(USER_ID) else { return Ok(()) };
     let claimed: Option<UserId> = header.to_str().ok().and_then(|text| text.trim().parse().ok());
     match actor.map(|actor| &actor.principal) {
         Some(Principal::User { id, .. }) if claimed == Some(*id) => Ok(()),
@@ -124,7 +147,8 @@ fn check_user_id_header(parts: &Parts, actor: Option<&Actor>) -> Result<()> {
             "user_id_is_no_credential",
             "X-User-ID alone is no credential. Sign in with POST /api/v1/auth/login and send the access token as \
              `Authorization: Bearer`.",
-        )),
+        )
+        .titled("Authentication required")),
     }
 }
 

@@ -8,6 +8,8 @@ mod invitations;
 mod links;
 mod passkeys;
 mod second_factor;
+mod organization;
+mod personal_data;
 mod service_keys;
 mod sessions;
 mod users;
@@ -58,12 +60,16 @@ pub fn router(identity: Identity) -> OpenApiRouter {
         .routes(routes!(sessions::list_of_user))
         .routes(routes!(users::list, users::create))
         .routes(routes!(users::read, users::update, users::patch, users::delete))
+        .routes(routes!(personal_data::export))
+        .routes(routes!(personal_data::erase))
         .routes(routes!(users::activate))
         .routes(routes!(users::deactivate))
         .routes(routes!(service_keys::list, service_keys::create))
         .routes(routes!(service_keys::read, service_keys::update, service_keys::revoke))
         .routes(routes!(service_keys::rotate))
+        .routes(routes!(organization::read, organization::update))
         .routes(routes!(audit::list))
+        .routes(routes!(audit::security_events))
         .routes(routes!(audit::export))
         .with_state(identity)
 }

@@ -9,6 +9,8 @@ mod passkeys;
 mod password_reset;
 mod recipients;
 pub mod second_factor;
+pub mod organization;
+pub mod personal_data;
 pub mod service_keys;
 pub mod sessions;
 pub mod setup;

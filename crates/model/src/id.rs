@@ -35,6 +35,12 @@ macro_rules! ids {
                 self.0
             }
 
+            /// The id that nothing has.
+            #[must_use]
+            pub const fn nil() -> Self {
+                Self(Uuid::nil())
+            }
+
             /// A new id, ordered by the time it was made.
             #[cfg(feature = "server")]
             #[must_use]

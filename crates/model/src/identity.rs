@@ -126,6 +126,56 @@ impl Permission {
     }
 }
 
+/// Who may make an account for himself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub enum Signup {
+    /// Anyone.
+    Open,
+    /// Those whom an administrator has invited.
+    Invite,
+    /// Nobody.
+    Closed,
+}
+
+impl Signup {
+    pub const ALL: [Self; 3] = [Self::Open, Self::Invite, Self::Closed];
+
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Invite => "invite",
+            Self::Closed => "closed",
+        }
+    }
+
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|signup| signup.as_str() == text)
+    }
+}
+
+/// What an organisation has decided for all who belong to it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "server", schema(example = json!({
+    "id": "0193a0000000700080000000000000ab", "name": "Example House", "time_zone": "Europe/Berlin", "signup": null,
+    "signup_in_force": "invite", "created_at": "2026-11-21T02:00:00.000+00:00"
+})))]
+pub struct Organization {
+    pub id: OrganizationId,
+    pub name: String,
+    /// Where the building stands, an IANA time zone such as `Europe/Berlin`; times are shown in it.
+    pub time_zone: String,
+    /// Who may make an account; absent: as the server's configuration says.
+    pub signup: Option<Signup>,
+    /// Who may make an account now.
+    pub signup_in_force: Signup,
+    pub created_at: Timestamp,
+}
+
 /// An account as shown to those who may see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "server", derive(utoipa::ToSchema))]

@@ -68,8 +68,11 @@ pub struct Problem {
     /// Stable, for programs.
     pub code: String,
     pub detail: String,
-    /// The same text, for clients of the five former systems.
+    /// What the former systems called the error; the same text as `detail` where they had no other.
     pub error: String,
+    /// The same text as `detail`, where a former system had a message beside its error.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
     pub request_id: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldError>,

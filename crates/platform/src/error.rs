@@ -23,6 +23,7 @@ pub struct Error {
     source: Option<Source>,
     status: Option<StatusCode>,
     retry_after_s: Option<u64>,
+    title: Option<&'static str>,
 }
 
 macro_rules! constructors {
@@ -45,6 +46,7 @@ impl Error {
             source: None,
             status: None,
             retry_after_s: None,
+            title: None,
         }
     }
 
@@ -102,6 +104,13 @@ impl Error {
         self
     }
 
+    /// The short `error` of a former system's contract; the text then is its `message`.
+    #[must_use]
+    pub const fn titled(mut self, title: &'static str) -> Self {
+        self.title = Some(title);
+        self
+    }
+
     /// When to try again; sent as `Retry-After`.
     #[must_use]
     pub const fn retry_after(mut self, seconds: u64) -> Self {
@@ -155,7 +164,8 @@ impl Error {
             status: self.status().as_u16(),
             code: self.code.to_owned(),
             detail: self.message.clone(),
-            error: self.message.clone(),
+            error: self.title.map_or_else(|| self.message.clone(), ToOwned::to_owned),
+            message: self.title.map(|_| self.message.clone()),
             request_id,
             errors: self.fields.clone(),
         }

@@ -120,6 +120,8 @@ async fn every_route_is_in_the_matrix_and_keeps_to_it() {
                     "username": "new", "email": "new@example.com", "password": PASSWORD, "role": "admin"
                 }),
                 "/api/v1/invitations" => serde_json::json!({ "email": "invited@example.com" }),
+                "/api/v1/users/{id}/erase" => serde_json::json!({ "confirm": "somebody" }),
+                "/api/v1/organization" => serde_json::json!({ "name": "House", "time_zone": "UTC" }),
                 "/api/v1/users/{id}" => serde_json::json!({ "email": "other@example.com" }),
                 "/api/v1/admin/devices/{id}/status" => serde_json::json!({ "status": "inactive" }),
                 "/api/v1/devices/{id}/commands" => serde_json::json!({ "name": "reboot" }),

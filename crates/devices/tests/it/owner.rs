@@ -75,3 +75,46 @@ async fn a_device_passes_to_another_person_with_all_it_measured() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn devices_of_a_deactivated_owner_are_cut_off_at_once_and_come_back_with_him() {
+    each(|world| async move {
+        let identity = Identity::new(world.platform.clone());
+        identity.register_dependents(Arc::new(world.devices.clone()));
+        let ann = world.user("ann", Role::User).await;
+        let hers = world.device_of(&ann, "thermometer").await;
+        world.device("meter").await;
+        assert!(world.login(&hers).await.refusal().is_none());
+        let system = Actor::system(world.organization);
+        identity.set_user_active(&system, ann.user_id().unwrap(), false).await.unwrap();
+        assert_eq!(*world.ended.0.lock().unwrap(), [hers.device.id]);
+        assert!(world.login(&hers).await.refusal().is_some(), "its key is refused from now on");
+        identity.set_user_active(&system, ann.user_id().unwrap(), true).await.unwrap();
+        assert!(world.login(&hers).await.refusal().is_none());
+        let change = portico_identity::UserChange { is_active: Some(false), ..Default::default() };
+        identity.update_user(&system, ann.user_id().unwrap(), change).await.unwrap();
+        assert_eq!(*world.ended.0.lock().unwrap(), [hers.device.id; 2]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn export_of_a_person_names_the_devices() {
+    each(|world| async move {
+        let identity = Identity::new(world.platform.clone());
+        identity.register_dependents(Arc::new(world.devices.clone()));
+        let ann = world.user("ann", Role::User).await;
+        let hers = world.device_of(&ann, "thermometer").await;
+        world.device("meter").await;
+        let export = identity.export_user(&Actor::system(world.organization), ann.user_id().unwrap()).await;
+        let Err(error) = export else {
+            let export = export.unwrap();
+            assert_eq!(export["devices"].as_array().unwrap().len(), 1);
+            assert_eq!(export["devices"][0]["id"], hers.device.id.to_string());
+            assert!(!export.to_string().contains(&hers.api_key));
+            return;
+        };
+        panic!("{error}");
+    })
+    .await;
+}

@@ -107,7 +107,9 @@ pub async fn login(State(identity): State<Identity>, ctx: RequestContext, Json(b
     let login = body.login.or(body.username).or(body.email).filter(|login| !login.trim().is_empty());
     let password = body.password.filter(|password| !password.is_empty());
     let (Some(login), Some(password)) = (login, password) else {
-        return Err(Error::invalid("missing_credentials", "username and password are required"));
+        return Err(
+            Error::invalid("missing_credentials", "username and password are required").titled("Missing credentials")
+        );
     };
     match identity.begin_sign_in(&login, &password, SessionKind::Api, &ctx).await? {
         SignIn::Done(signed_in) => Ok(tokens(&identity, StatusCode::OK, "Login successful", signed_in)),
@@ -180,8 +182,13 @@ pub async fn register(
     ctx: RequestContext,
     Json(body): Json<Register>,
 ) -> Result<(StatusCode, Json<UserDone>)> {
-    let (Some(username), Some(email), Some(password)) = (body.username, body.email, body.password) else {
-        return Err(Error::invalid("missing_fields", "username, email, and password are required"));
+    let (username, email, password) = match (body.username, body.email, body.password) {
+        (Some(username), Some(email), Some(password)) => (username, email, password),
+        (None, None, None) => return Err(Error::invalid("no_data", "No data provided")),
+        _ => {
+            return Err(Error::invalid("missing_fields", "username, email, and password are required")
+                .titled("Missing required fields"));
+        }
     };
     let user = identity.sign_up(&username, &email, &password, &ctx).await?;
     Ok((StatusCode::CREATED, Json(UserDone::new(Some("Registration successful".to_owned()), user))))

@@ -96,7 +96,7 @@ pub async fn read(
     Auth(actor): Auth,
     Path(id): Path<String>,
 ) -> Result<Json<UserDone>> {
-    let user = identity.get_user(&actor, parse_user_id(&id)?).await?;
+    let user = identity.get_user(&actor, parse_user_id(&id)?).await.map_err(|error| own_only(error, "view"))?;
     Ok(Json(UserDone::new(None, user)))
 }
 
@@ -150,7 +150,7 @@ pub async fn update(
     if change.is_empty() && body.is_admin.is_none() {
         return Err(Error::invalid("no_data", "No data provided"));
     }
-    let user = identity.update_user(&actor, id, change).await?;
+    let user = identity.update_user(&actor, id, change).await.map_err(|error| own_only(error, "update"))?;
     Ok(Json(UserDone::new(Some("User updated successfully".to_owned()), user)))
 }
 
@@ -228,7 +228,18 @@ async fn set_active(
     Ok(Json(UserDone::new(Some(format!("User '{}' {outcome}", user.username)), user)))
 }
 
+/// The former system's words for who asks for another's profile.
+fn own_only(error: Error, verb: &str) -> Error {
+    if error.code() != "not_permitted" {
+        return error;
+    }
+    Error::forbidden("not_permitted", format!("You can only {verb} your own profile")).titled("Forbidden")
+}
+
 /// What is no id is no user's id.
 pub(super) fn parse_user_id(text: &str) -> Result<UserId> {
-    text.parse().map_err(|_| Error::not_found("user_not_found", "No user found with this ID"))
+    text.parse().map_err(|_| {
+        let id: String = text.chars().take(64).collect();
+        Error::not_found("user_not_found", format!("No user found with ID: {id}")).titled("User not found")
+    })
 }

@@ -23,6 +23,9 @@ const TOUCH_MS: i64 = 60_000;
 /// So many uses wait to be written; more are left out, and the session shows an older time.
 const MAX_TOUCHED: usize = 10_000;
 
+/// What stands for the session of one whom a trusted proxy names: he has none.
+const NO_SESSION: SessionId = SessionId::nil();
+
 /// Sessions or keys used since the last write, kept in memory so that reading stays reading.
 pub struct Touched<K>(Mutex<HashMap<K, (OrganizationId, Timestamp)>>);
 
@@ -80,6 +83,10 @@ impl Identity {
         match &actor.principal {
             Principal::User { id, role, session, .. } => {
                 let mut tx = self.platform.db.read().await?;
+                if *session == NO_SESSION {
+                    let account = store::user::find(&mut tx, actor.organization, *id).await?;
+                    return Ok(account.is_some_and(|found| found.user.is_active && found.user.role == *role));
+                }
                 let live = store::session::find_live(&mut tx, actor.organization, *id, *session, now).await?;
                 if live.is_some() {
                     self.touched.add(actor.organization, *session, now);
@@ -123,6 +130,31 @@ impl Identity {
             address: ctx.address.clone(),
             request_id: ctx.request_id.clone(),
         })
+    }
+
+    /// The user whom a trusted proxy names, who has no session here. That the request came from a trusted proxy is the
+    /// caller's to know.
+    ///
+    /// # Errors
+    /// Unauthenticated `invalid_proxy_secret`, also when none is configured; `unknown_user` or `account_inactive`.
+    pub async fn authenticate_proxied(&self, user: &str, secret: &str, ctx: &RequestContext) -> Result<Actor> {
+        let configured = self.platform.config.http.proxy_secret.as_ref().map(ExposeSecret::expose_secret);
+        // Hashes of equal length are compared, so that not even the length of the secret shows.
+        if !configured.is_some_and(|configured| bool::from(token_hash(secret).ct_eq(&token_hash(configured)))) {
+            return Err(Error::unauthenticated(
+                "invalid_proxy_secret",
+                "The proxy's secret is not the configured one.",
+            ));
+        }
+        let unknown = || Error::unauthenticated("unknown_user", "X-User-ID names nobody here.");
+        let id: UserId = user.trim().parse().map_err(|_| unknown())?;
+        let mut tx = self.platform.db.read().await?;
+        let account = store::user::find_anywhere(&mut tx, id).await?.ok_or_else(unknown)?;
+        if !account.user.is_active {
+            return Err(Error::unauthenticated("account_inactive", "This account has been deactivated")
+                .titled("Account inactive"));
+        }
+        Ok(super::sign_in::user_actor(&account, NO_SESSION, ctx))
     }
 
     async fn refuse_admin_token(&self, organization: Option<OrganizationId>, ctx: &RequestContext) -> Error {

@@ -227,7 +227,7 @@ impl Identity {
     }
 }
 
-fn parse_organization(name: &str) -> Result<String, FieldError> {
+pub(super) fn parse_organization(name: &str) -> Result<String, FieldError> {
     let name = one_line(name, ORGANIZATION_NAME_CHARS + 1);
     match name.chars().count() {
         0 => Err(FieldError::new("organization_name", "Give the organisation a name.")),

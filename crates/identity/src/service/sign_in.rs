@@ -148,7 +148,8 @@ impl Identity {
             let record = self.append_anonymous(&mut tx, organization, ctx, entry).await?;
             tx.commit().await?;
             self.announce(organization, record);
-            return Err(Error::unauthenticated("account_inactive", "This account has been deactivated"));
+            return Err(Error::unauthenticated("account_inactive", "This account has been deactivated")
+                .titled("Account inactive"));
         }
         let must_verify = self.platform.config.identity.require_verified_email && account.user.role != Role::Admin;
         if must_verify && account.user.email_verified_at.is_none() {
@@ -233,7 +234,7 @@ pub(super) fn user_actor(account: &Account, session: SessionId, ctx: &RequestCon
 }
 
 pub(super) fn invalid_credentials() -> Error {
-    Error::unauthenticated("invalid_credentials", "Invalid username or password")
+    Error::unauthenticated("invalid_credentials", "Invalid username or password").titled("Authentication failed")
 }
 
 pub(crate) fn second_factor_required() -> Error {

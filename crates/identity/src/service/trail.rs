@@ -1,6 +1,6 @@
-//! The audit trail, as its readers see it. Security events are the records under [`SECURITY_PREFIXES`].
+//! The audit trail, as its readers see it, and the security events in it.
 
-use portico_model::audit::{AuditOutcome, AuditRecord};
+use portico_model::audit::{AuditOutcome, AuditRecord, AuditSearch};
 use portico_model::identity::Permission;
 use portico_model::{Page, Timestamp};
 use portico_platform::audit::{AuditFilter, Entry, list};
@@ -12,9 +12,6 @@ use super::Identity;
 /// Most records in one page.
 const MAX_PAGE: i64 = 500;
 
-/// The beginnings of actions that are security events.
-pub const SECURITY_PREFIXES: [&str; 4] = ["auth.", "session.", "api_key.", "setup."];
-
 /// What to look for; absent means any. Newest first.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, utoipa::ToSchema, utoipa::IntoParams)]
 #[serde(default)]
@@ -23,19 +20,63 @@ pub struct AuditQuery {
     /// Part of actor, action, target or address.
     pub search: Option<String>,
     /// The beginning of the action, such as `device.` or `user.created`; `security` means all security events.
+    #[param(example = "device.")]
     pub action: Option<String>,
     pub outcome: Option<AuditOutcome>,
     /// Part of the actor, such as `user:anna`.
+    #[param(example = "user:anna")]
     pub actor: Option<String>,
-    #[param(value_type = Option<String>)]
+    /// Part of the target, such as `device:0193…`.
+    pub target: Option<String>,
+    /// From then on: ISO 8601, or milliseconds since 1970.
+    #[param(value_type = Option<String>, example = "2026-11-21T00:00:00Z")]
     pub from: Option<Timestamp>,
-    #[param(value_type = Option<String>)]
+    /// Until then, that moment included.
+    #[param(value_type = Option<String>, example = "2026-11-22T00:00:00Z")]
     pub to: Option<Timestamp>,
     /// The `next` of the page before.
     pub cursor: Option<String>,
     /// 1 to 500; absent: 50.
     pub limit: Option<i64>,
 }
+
+impl AuditQuery {
+    /// What a page shows of the trail.
+    #[must_use]
+    pub fn of(search: AuditSearch, cursor: Option<String>, limit: i64) -> Self {
+        let AuditSearch { search, action, outcome, actor, target, from, to, security } = search;
+        let given = |text: String| Some(text).filter(|text| !text.trim().is_empty());
+        let action = if security { Some(SECURITY.to_owned()) } else { given(action) };
+        Self {
+            search: given(search),
+            action,
+            outcome,
+            actor: given(actor),
+            target: given(target),
+            from,
+            to,
+            cursor,
+            limit: Some(limit),
+        }
+    }
+
+    fn into_search(self) -> AuditSearch {
+        let security = self.action.as_deref() == Some(SECURITY);
+        AuditSearch {
+            search: self.search.unwrap_or_default(),
+            action: self.action.filter(|_| !security).unwrap_or_default(),
+            outcome: self.outcome,
+            actor: self.actor.unwrap_or_default(),
+            target: self.target.unwrap_or_default(),
+            from: self.from,
+            to: self.to,
+            security,
+        }
+    }
+}
+
+/// The `action` that means all security events.
+const SECURITY: &str = "security";
 
 impl Identity {
     /// The organisation's records that match, newest first. Permission: [`Permission::ReadAudit`].
@@ -50,20 +91,7 @@ impl Identity {
             .as_deref()
             .map(|cursor| cursor.parse().map_err(|_| Error::field("cursor", "This is not a cursor of this list.")))
             .transpose()?;
-        let action_prefixes = match query.action.as_deref() {
-            None | Some("") => Vec::new(),
-            Some("security") => SECURITY_PREFIXES.map(str::to_owned).to_vec(),
-            Some(action) => vec![action.to_owned()],
-        };
-        let filter = AuditFilter {
-            search: query.search.or(query.actor).filter(|text| !text.trim().is_empty()),
-            action_prefixes,
-            outcome: query.outcome,
-            from: query.from,
-            to: query.to,
-            before_seq,
-            limit: limit + 1,
-        };
+        let filter = AuditFilter { search: query.into_search(), before_seq, limit: limit + 1 };
         let mut tx = self.platform.db.read().await?;
         let mut items = list(&mut tx, actor.organization, &filter).await?;
         let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
@@ -71,6 +99,15 @@ impl Identity {
         items.truncate(wanted);
         let next = items.last().filter(|_| more).map(|record| record.seq.to_string());
         Ok(Page { items, next })
+    }
+
+    /// As [`Identity::audit_records`], security events alone: signing in, sessions, keys, factors, accounts, and every
+    /// refusal.
+    ///
+    /// # Errors
+    /// As [`Identity::audit_records`].
+    pub async fn security_events(&self, actor: &Actor, query: AuditQuery) -> Result<Page<AuditRecord>> {
+        self.audit_records(actor, AuditQuery { action: Some(SECURITY.to_owned()), ..query }).await
     }
 
     /// Notes that the trail is about to leave. Permission: [`Permission::ReadAudit`].

@@ -3,7 +3,7 @@
 use std::sync::{Arc, PoisonError};
 
 use portico_model::identity::{Permission, Role, User};
-use portico_model::{ErrorKind, Page, SessionId, UserId};
+use portico_model::{ErrorKind, OrganizationId, Page, SessionId, UserId};
 use portico_platform::audit::Entry;
 use portico_platform::{Actor, BoxFuture, Error, Result, Tx};
 use serde::{Deserialize, Serialize};
@@ -18,7 +18,7 @@ use crate::store::user::{Account, Slice};
 /// Most accounts in one page.
 const MAX_PAGE: i64 = 200;
 
-/// What a domain above does with a deleted user's things.
+/// What a domain above does with a user's things when he goes, is kept out, or wants to know what there is.
 pub trait UserDependents: Send + Sync {
     /// Removes them, in the transaction that deletes the user, before the user is gone. What comes back is done once
     /// that is committed: telling those who watch, forgetting what was cached.
@@ -27,6 +27,26 @@ pub trait UserDependents: Send + Sync {
     /// When they cannot be removed: then the user stays.
     fn user_deleted<'a>(&'a self, tx: &'a mut Tx, actor: &'a Actor, user: UserId)
     -> BoxFuture<'a, Result<AfterCommit>>;
+
+    /// Called after the commit that deactivated the user, or activated him again.
+    fn user_active_changed(&self, organization: OrganizationId, user: UserId, is_active: bool) -> BoxFuture<'_, ()> {
+        let _ = (organization, user, is_active);
+        Box::pin(std::future::ready(()))
+    }
+
+    /// All that the domain keeps about the user, each part under a name of its own, for his export. No secrets.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn personal_data<'a>(
+        &'a self,
+        tx: &'a mut Tx,
+        organization: OrganizationId,
+        user: UserId,
+    ) -> BoxFuture<'a, Result<serde_json::Map<String, serde_json::Value>>> {
+        let _ = (tx, organization, user);
+        Box::pin(std::future::ready(Ok(serde_json::Map::new())))
+    }
 }
 
 /// Done after the commit.
@@ -232,6 +252,9 @@ impl Identity {
         if role != before.role || !ended.is_empty() {
             self.platform.hub.close_user(id);
         }
+        if is_active != before.is_active {
+            self.tell_active_changed(organization, id, is_active).await;
+        }
         self.announce(organization, record);
         Ok(after)
     }
@@ -252,7 +275,7 @@ impl Identity {
         if !is_active && before.role == Role::Admin {
             tx.rollback().await?;
             let entry = Entry::denied(action).target("user", id).details(json!({ "reason": "admin_protected" }));
-            let error = Error::forbidden("admin_protected", "Admin users cannot be deactivated");
+            let error = admin_stays_active();
             return Err(self.refuse(actor, entry, error).await);
         }
         self.apply_active(&mut tx, actor, id, is_active).await?;
@@ -261,8 +284,19 @@ impl Identity {
         if !is_active {
             self.platform.hub.close_user(id);
         }
+        self.tell_active_changed(actor.organization, id, is_active).await;
         self.announce(actor.organization, record);
         Ok((User { is_active, ..before }, true))
+    }
+
+    async fn tell_active_changed(&self, organization: OrganizationId, id: UserId, is_active: bool) {
+        for domain in self.dependents() {
+            domain.user_active_changed(organization, id, is_active).await;
+        }
+    }
+
+    pub(super) fn dependents(&self) -> Vec<Arc<dyn UserDependents>> {
+        self.dependents.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     async fn apply_active(&self, tx: &mut Tx, actor: &Actor, id: UserId, is_active: bool) -> Result<Vec<SessionId>> {
@@ -280,38 +314,24 @@ impl Identity {
     }
 
     /// Deletes an account for good, with its sessions and what belongs to it in other domains, and hands back what it
-    /// was.
+    /// was. The audit trail goes on naming him; [`Identity::erase_user`] takes him out of that too.
     ///
     /// Wants a fresh authentication.
     ///
     /// # Errors
     /// Forbidden, also `step_up_required` and `admin_protected`; `NotFound`; Conflict `user_in_use` while things belong to the user.
     pub async fn delete_user(&self, actor: &Actor, id: UserId) -> Result<User> {
-        self.require(actor, Permission::ManageUsers, "user.deleted").await?;
+        const ACTION: &str = "user.deleted";
+        self.require(actor, Permission::ManageUsers, ACTION).await?;
         self.require_fresh_authentication(actor).await?;
         let mut tx = self.platform.db.begin().await?;
-        store::organization::lock(&mut tx, actor.organization).await?;
-        let user = self.find_account(&mut tx, actor, id).await?.user;
+        let user = self.find_removable(&mut tx, actor, id).await?;
         if user.role == Role::Admin {
             tx.rollback().await?;
-            let entry =
-                Entry::denied("user.deleted").target("user", id).details(json!({ "reason": "admin_protected" }));
-            let error = Error::forbidden("admin_protected", "Admin users cannot be deleted");
-            return Err(self.refuse(actor, entry, error).await);
+            return Err(self.refuse_admin_removal(actor, id, ACTION).await);
         }
-        let dependents = self.dependents.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let mut after_commit = Vec::new();
-        for domain in dependents {
-            after_commit.push(domain.user_deleted(&mut tx, actor, id).await?);
-        }
-        if !store::user::delete(&mut tx, actor.organization, id).await? {
-            return Err(Error::conflict(
-                "user_in_use",
-                "Things that cannot be deleted still belong to this user. Give them to someone else first, or deactivate \
-                 the user.",
-            ));
-        }
-        let entry = Entry::success("user.deleted").target("user", id).details(json!({ "username": user.username }));
+        let after_commit = self.remove_account(&mut tx, actor, id).await?;
+        let entry = Entry::success(ACTION).target("user", id).details(json!({ "username": user.username }));
         let record = self.platform.audit.append(&mut tx, actor, entry).await?;
         tx.commit().await?;
         self.platform.hub.close_user(id);
@@ -322,11 +342,39 @@ impl Identity {
         Ok(user)
     }
 
-    async fn find_account(&self, tx: &mut Tx, actor: &Actor, id: UserId) -> Result<Account> {
+    /// The account, under the organisation's lock.
+    pub(super) async fn find_removable(&self, tx: &mut Tx, actor: &Actor, id: UserId) -> Result<User> {
+        store::organization::lock(tx, actor.organization).await?;
+        self.find_account(tx, actor, id).await.map(|account| account.user)
+    }
+
+    pub(super) async fn refuse_admin_removal(&self, actor: &Actor, id: UserId, action: &'static str) -> Error {
+        let entry = Entry::denied(action).target("user", id).details(json!({ "reason": "admin_protected" }));
+        let error = Error::forbidden("admin_protected", "Admin users cannot be deleted").titled("Cannot delete admin");
+        self.refuse(actor, entry, error).await
+    }
+
+    /// Removes the account and what belongs to it. What comes back is to be done after the commit.
+    pub(super) async fn remove_account(&self, tx: &mut Tx, actor: &Actor, id: UserId) -> Result<Vec<AfterCommit>> {
+        let mut after_commit = Vec::new();
+        for domain in self.dependents() {
+            after_commit.push(domain.user_deleted(tx, actor, id).await?);
+        }
+        if !store::user::delete(tx, actor.organization, id).await? {
+            return Err(Error::conflict(
+                "user_in_use",
+                "Things that cannot be deleted still belong to this user. Give them to someone else first, or deactivate \
+                 the user.",
+            ));
+        }
+        Ok(after_commit)
+    }
+
+    pub(super) async fn find_account(&self, tx: &mut Tx, actor: &Actor, id: UserId) -> Result<Account> {
         store::user::find(tx, actor.organization, id).await?.ok_or_else(|| user_not_found(id))
     }
 
-    async fn require_self_or_manager(&self, actor: &Actor, id: UserId, action: &'static str) -> Result<()> {
+    pub(super) async fn require_self_or_manager(&self, actor: &Actor, id: UserId, action: &'static str) -> Result<()> {
         if actor.user_id() == Some(id) {
             return Ok(());
         }
@@ -346,7 +394,7 @@ async fn check_admin_protection(tx: &mut Tx, actor: &Actor, before: &User, role:
         return Ok(());
     }
     if before.is_active && !is_active {
-        return Err(Error::forbidden("admin_protected", "Admin users cannot be deactivated"));
+        return Err(admin_stays_active());
     }
     if role != Role::Admin && store::user::count_admins(tx, actor.organization).await? <= 1 {
         return Err(Error::forbidden(
@@ -375,6 +423,10 @@ fn changes(before: &User, after: &User, password: bool) -> serde_json::Value {
     details.into()
 }
 
+fn admin_stays_active() -> Error {
+    Error::forbidden("admin_protected", "Admin users cannot be deactivated").titled("Cannot deactivate admin")
+}
+
 pub(super) fn user_not_found(id: UserId) -> Error {
-    Error::not_found("user_not_found", format!("No user found with ID: {id}"))
+    Error::not_found("user_not_found", format!("No user found with ID: {id}")).titled("User not found")
 }

@@ -39,3 +39,33 @@ pub async fn lock(tx: &mut Tx, id: OrganizationId) -> Result<()> {
         .bind(id).execute(conn).await.map(drop))?;
     Ok(())
 }
+
+#[derive(sqlx::FromRow)]
+pub struct Settings {
+    pub name: String,
+    pub created_at: Timestamp,
+    pub time_zone: Option<String>,
+    pub signup: Option<String>,
+}
+
+pub async fn find_settings(tx: &mut Tx, id: OrganizationId) -> Result<Option<Settings>> {
+    Ok(on_db!(tx, conn => sqlx::query_as(
+        "select o.name, o.created_at, s.time_zone, s.signup
+         from organization o left join organization_settings s on s.organization_id = o.id where o.id = $1",
+    ).bind(id).fetch_optional(conn).await)?)
+}
+
+pub async fn set_settings(
+    tx: &mut Tx,
+    id: OrganizationId,
+    time_zone: &str,
+    signup: Option<&str>,
+    now: Timestamp,
+) -> Result<()> {
+    on_db!(tx, conn => sqlx::query(
+        "insert into organization_settings (organization_id, time_zone, signup, updated_at) values ($1, $2, $3, $4)
+         on conflict (organization_id) do update set time_zone = excluded.time_zone, signup = excluded.signup,
+           updated_at = excluded.updated_at",
+    ).bind(id).bind(time_zone).bind(signup).bind(now).execute(conn).await.map(drop))?;
+    Ok(())
+}

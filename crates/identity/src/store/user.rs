@@ -59,6 +59,15 @@ pub async fn find_by_login(tx: &mut Tx, login_key: &str) -> Result<Option<Accoun
     row.map(Row::into_account).transpose()
 }
 
+/// By id, in whatever organisation: a trusted proxy names no other.
+pub async fn find_anywhere(tx: &mut Tx, id: UserId) -> Result<Option<Account>> {
+    let row: Option<Row> = on_db!(tx, conn => sqlx::query_as(
+        "select id, organization_id, username, email, role, password_hash, is_active, created_at, last_login_at
+         from user_account where id = $1",
+    ).bind(id).fetch_optional(conn).await)?;
+    row.map(Row::into_account).transpose()
+}
+
 pub async fn find(tx: &mut Tx, organization: OrganizationId, id: UserId) -> Result<Option<Account>> {
     let row: Option<Row> = on_db!(tx, conn => sqlx::query_as(
         "select id, organization_id, username, email, role, password_hash, is_active, created_at, last_login_at,
@@ -142,9 +151,11 @@ pub async fn check_free(tx: &mut Tx, username: &Username, email: &Email, except:
         return Ok(());
     }
     if others.any(|(_, key)| key == name_key(username.as_str())) {
-        return Err(Error::conflict("username_taken", "Username already exists"));
+        let message = format!("User with username '{}' already exists", username.as_str());
+        return Err(Error::conflict("username_taken", message).titled("Username already exists"));
     }
-    Err(Error::conflict("email_taken", "Email already exists"))
+    let message = format!("User with email '{}' already exists", email.as_str());
+    Err(Error::conflict("email_taken", message).titled("Email already exists"))
 }
 
 pub async fn insert(

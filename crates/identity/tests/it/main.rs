@@ -10,6 +10,8 @@ mod live;
 mod lockout;
 mod mailbox;
 mod passkeys;
+mod organization;
+mod personal_data;
 mod rest;
 mod second_factor;
 mod service_keys;

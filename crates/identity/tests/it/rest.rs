@@ -107,9 +107,11 @@ async fn login_refuses_in_the_words_of_the_contract() {
             (json!({ "username": "admin", "password": OTHER_PASSWORD }), 401, "Invalid username or password"),
             (json!({ "username": "nobody", "password": OTHER_PASSWORD }), 401, "Invalid username or password"),
         ];
-        for (body, status, error) in cases {
+        for (body, status, message) in cases {
             let (actual, problem) = client.post("/api/v1/auth/login", body).await;
-            assert_eq!((actual, problem["error"].as_str()), (status, Some(error)));
+            assert_eq!((actual, problem["message"].as_str()), (status, Some(message)));
+            let error = if status == 400 { "Missing credentials" } else { "Authentication failed" };
+            assert_eq!(problem["error"], error);
         }
         let (status, problem) = client.post("/api/v1/auth/login", json!([1])).await;
         assert_eq!(status, 400, "{problem}");
@@ -164,8 +166,15 @@ async fn registration_follows_the_contract() {
             assert_eq!(answer["user"]["last_login"], Value::Null);
             let (status, answer) = client.post("/api/v1/auth/register", body).await;
             assert_eq!((status, &answer["error"]), (409, &json!("Username already exists")));
+            assert_eq!(answer["message"], "User with username 'u1' already exists");
+            let taken = json!({ "username": "u3", "email": "u1@example.org", "password": PASSWORD });
+            let (status, answer) = client.post("/api/v1/auth/register", taken).await;
+            assert_eq!((status, &answer["error"]), (409, &json!("Email already exists")));
             let (status, answer) = client.post("/api/v1/auth/register", json!({ "username": "u2" })).await;
-            assert_eq!((status, &answer["error"]), (400, &json!("username, email, and password are required")));
+            assert_eq!((status, &answer["error"]), (400, &json!("Missing required fields")));
+            assert_eq!(answer["message"], "username, email, and password are required");
+            let (status, answer) = client.post("/api/v1/auth/register", json!({})).await;
+            assert_eq!((status, &answer["error"]), (400, &json!("No data provided")));
         },
     )
     .await;
@@ -208,9 +217,11 @@ async fn users_are_managed_in_the_form_of_the_contract() {
         assert_eq!((status, &updated["message"]), (200, &json!("User updated successfully")));
         assert_eq!(updated["user"]["role"], "admin");
         let (status, refused) = client.send("PATCH", &format!("/api/v1/users/{id}/deactivate"), None).await;
-        assert_eq!((status, &refused["error"]), (403, &json!("Admin users cannot be deactivated")));
+        assert_eq!((status, &refused["error"]), (403, &json!("Cannot deactivate admin")));
+        assert_eq!(refused["message"], "Admin users cannot be deactivated");
         let (status, refused) = client.send("DELETE", &format!("/api/v1/users/{id}"), None).await;
-        assert_eq!((status, &refused["error"]), (403, &json!("Admin users cannot be deleted")));
+        assert_eq!((status, &refused["error"]), (403, &json!("Cannot delete admin")));
+        assert_eq!(refused["message"], "Admin users cannot be deleted");
         client.send("PATCH", &format!("/api/v1/users/{id}"), Some(json!({ "is_admin": false }))).await;
 
         for (path, message) in [
@@ -227,7 +238,8 @@ async fn users_are_managed_in_the_form_of_the_contract() {
         let (status, body) = client.send("DELETE", &format!("/api/v1/users/{id}"), None).await;
         assert_eq!((status, &body["message"]), (200, &json!("User 'u1' deleted permanently")));
         let (status, body) = client.get(&format!("/api/v1/users/{id}")).await;
-        assert_eq!((status, body["error"].as_str().unwrap()), (404, format!("No user found with ID: {id}").as_str()));
+        assert_eq!((status, body["message"].as_str().unwrap()), (404, format!("No user found with ID: {id}").as_str()));
+        assert_eq!(body["error"], "User not found");
         assert_eq!(client.get("/api/v1/users/2").await.0, 404);
     })
     .await;
@@ -243,7 +255,11 @@ async fn user_id_header_counts_only_beside_a_token_of_the_same_user() {
         let (status, body) =
             Client::new(&world).with("x-user-id", &admin_id).get(&format!("/api/v1/users/{admin_id}")).await;
         assert_eq!(status, 401);
-        assert!(body["error"].as_str().unwrap().contains("X-User-ID alone is no credential"), "{body}");
+        assert!(body["message"].as_str().unwrap().contains("X-User-ID alone is no credential"), "{body}");
+        assert_eq!(body["error"], "Authentication required");
+        let (status, body) = berta.get(&format!("/api/v1/users/{admin_id}")).await;
+        assert_eq!((status, &body["error"]), (403, &json!("Forbidden")));
+        assert_eq!(body["message"], "You can only view your own profile");
         assert_eq!(berta.with("x-user-id", &admin_id).get("/api/v1/auth/me").await.0, 401);
         assert_eq!(berta.with("x-user-id", &berta_id).get("/api/v1/auth/me").await.0, 200);
     })
@@ -317,7 +333,7 @@ async fn sessions_password_and_trail_over_rest() {
 #[tokio::test]
 async fn every_route_refuses_whom_it_should() {
     // anonymous, user, manager, administrator of another organisation, administrator
-    const MATRIX: [(&str, &str, [u16; 5]); 52] = [
+    const MATRIX: [(&str, &str, [u16; 5]); 57] = [
         ("POST", "/api/v1/setup", [400; 5]),
         ("POST", "/api/v1/auth/login", [400; 5]),
         ("POST", "/api/v1/auth/refresh", [400; 5]),
@@ -363,6 +379,11 @@ async fn every_route_refuses_whom_it_should() {
         ("POST", "/api/v1/invitations/{id}/resend", [401, 403, 403, 404, 404]),
         ("POST", "/api/v1/auth/invitation", [400; 5]),
         ("POST", "/api/v1/auth/invitation/accept", [400; 5]),
+        ("GET", "/api/v1/security-events", [401, 403, 403, 200, 200]),
+        ("GET", "/api/v1/organization", [401, 200, 200, 200, 200]),
+        ("PUT", "/api/v1/organization", [401, 400, 400, 400, 400]),
+        ("GET", "/api/v1/users/{id}/export", [401, 403, 403, 404, 404]),
+        ("POST", "/api/v1/users/{id}/erase", [401, 400, 400, 400, 400]),
         ("GET", "/api/v1/service-keys", [401, 403, 403, 200, 200]),
         ("POST", "/api/v1/service-keys", [401, 400, 400, 400, 400]),
         ("GET", "/api/v1/service-keys/{id}", [401, 403, 403, 404, 404]),
@@ -539,5 +560,51 @@ async fn reset_and_invitation_over_rest() {
         assert_eq!(admin.send("DELETE", &format!("/api/v1/invitations/{id}"), None).await.0, 409);
         assert_eq!(admin.send("DELETE", "/api/v1/invitations/nonsense", None).await.0, 404);
     })
+    .await;
+}
+
+#[tokio::test]
+async fn user_id_header_of_a_trusted_proxy_counts_only_with_the_secret() {
+    const SECRET: &str = "a secret between proxies";
+    each_with(
+        |config| {
+            config.http.trusted_proxies = vec!["192.0.2.0/24".parse().unwrap()];
+            config.http.proxy_secret = Some(SECRET.into());
+        },
+        |world| async move {
+            let berta = world.user("berta", Role::User).await;
+            let (router, _) = rest::router(world.identity.clone()).split_for_parts();
+            let metrics = portico_platform::http::Metrics::install(None).unwrap();
+            let router = browser::session_layer(router, world.identity.clone());
+            let app = portico_platform::http::wrap(router, &world.test.platform, metrics);
+            let ask = async |peer: &str, headers: &[(&str, &str)]| {
+                let peer = std::net::SocketAddr::new(peer.parse().unwrap(), 1);
+                let mut request = Request::builder().uri("/api/v1/auth/me").extension(axum::extract::ConnectInfo(peer));
+                for (name, value) in headers {
+                    request = request.header(*name, *value);
+                }
+                let response = app.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+                let status = response.status().as_u16();
+                let bytes = response.into_body().collect().await.unwrap().to_bytes();
+                let body: Value = serde_json::from_slice(&bytes).unwrap();
+                (status, body["code"].as_str().map_or_else(|| body["user"]["username"].to_string(), str::to_owned))
+            };
+            let id = berta.id.to_string();
+            let named = ("x-user-id", id.as_str());
+            let secret = ("x-proxy-secret", SECRET);
+            let (proxy, elsewhere) = ("192.0.2.7", "198.51.100.7");
+            assert_eq!(ask(proxy, &[named, secret]).await, (200, "\"berta\"".into()));
+            assert_eq!(ask(elsewhere, &[named, secret]).await, (401, "untrusted_proxy".into()));
+            assert_eq!(ask(proxy, &[named]).await, (401, "user_id_is_no_credential".into()));
+            assert_eq!(ask(proxy, &[secret]).await, (401, "sign_in_required".into()));
+            let wrong = ("x-proxy-secret", "a secret between others");
+            assert_eq!(ask(proxy, &[named, wrong]).await, (401, "invalid_proxy_secret".into()));
+            for nobody in ["", "1", "0193a0000000700080000000000000ab"] {
+                assert_eq!(ask(proxy, &[("x-user-id", nobody), secret]).await, (401, "unknown_user".into()));
+            }
+            world.identity.set_user_active(&world.admin, berta.id, false).await.unwrap();
+            assert_eq!(ask(proxy, &[named, secret]).await, (401, "account_inactive".into()));
+        },
+    )
     .await;
 }

@@ -32,3 +32,12 @@ create table organization_settings (
     signup text,
     updated_at bigint not null
 );
+
+-- Records of the trail from which a person was taken out: the seal stands in for the hash that their texts no longer give.
+create table audit_redaction (
+    organization_id uuid not null,
+    seq bigint not null,
+    at bigint not null,
+    seal bytea not null,
+    primary key (organization_id, seq)
+);

@@ -138,6 +138,10 @@ pub const KEYS: &[Key] = &[
         "http.trusted_proxies",
         "Addresses or networks (`10.0.0.0/8`) of reverse proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.",
     ),
+    key(
+        "http.proxy_secret",
+        "Secret that a trusted proxy presents in `X-Proxy-Secret`, at least 16 characters; only beside it does its `X-User-ID` name the user who asks. Unset: that header names nobody. Secret.",
+    ),
     key("http.body_limit_bytes", "Largest body of a request, bytes."),
     key("http.timeout_ms", "Milliseconds until a request without an answer is answered 503."),
     key(

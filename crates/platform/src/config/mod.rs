@@ -18,6 +18,7 @@ use crate::mqtt::config::ExternalBroker;
 
 pub use keys::{KEYS, Key, reference};
 pub use load::{ConfigError, Sources, load};
+pub use portico_model::identity::Signup;
 
 /// Everything that can be set. Each key is documented in `docs/configuration.md`, made from [`KEYS`].
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -47,15 +48,6 @@ pub struct Config {
     pub mqtt: MqttConfig,
     pub mail: MailConfig,
     pub webhooks: WebhooksConfig,
-}
-
-/// Who may make an account for himself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Signup {
-    Open,
-    Invite,
-    Closed,
 }
 
 /// How sure SQLite is that a commit survives a power cut. Either survives the end of the program.

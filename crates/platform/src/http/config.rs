@@ -5,10 +5,13 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use portico_model::FieldError;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use crate::ws::LiveConfig;
+
+/// Characters.
+const SHORTEST_PROXY_SECRET: usize = 16;
 
 /// How Portico is reached over HTTP, and its limits.
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -24,6 +27,10 @@ pub struct HttpConfig {
     pub cors_origins: Vec<String>,
     /// Addresses or networks (`10.0.0.0/8`) of reverse proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
     pub trusted_proxies: Vec<Network>,
+    /// Secret that a trusted proxy presents in `X-Proxy-Secret`; only beside it does its `X-User-ID` name the user who
+    /// asks. Unset: that header names nobody. Secret.
+    #[serde(serialize_with = "crate::config::shown_as_set")]
+    pub proxy_secret: Option<SecretString>,
     /// Largest body of a request, bytes.
     pub body_limit_bytes: usize,
     /// Milliseconds until a request without an answer is answered 503.
@@ -51,6 +58,7 @@ impl Default for HttpConfig {
             hsts_s: 31_536_000,
             cors_origins: Vec::new(),
             trusted_proxies: Vec::new(),
+            proxy_secret: None,
             body_limit_bytes: 2 * 1024 * 1024,
             timeout_ms: 30_000,
             header_timeout_ms: 30_000,
@@ -111,6 +119,16 @@ impl HttpConfig {
             self.tls_cert.is_some() == self.tls_key.is_some(),
             "http.tls_key",
             "set both tls_cert and tls_key, or neither",
+        );
+        check(
+            self.proxy_secret.as_ref().is_none_or(|secret| secret.expose_secret().len() >= SHORTEST_PROXY_SECRET),
+            "http.proxy_secret",
+            "at least 16 characters expected",
+        );
+        check(
+            self.proxy_secret.is_none() || !self.trusted_proxies.is_empty(),
+            "http.proxy_secret",
+            "set trusted_proxies too: it is believed from them alone",
         );
         check(self.body_limit_bytes >= 1024, "http.body_limit_bytes", "at least 1024 expected");
         check(self.timeout_ms >= 100, "http.timeout_ms", "at least 100 expected");

@@ -35,6 +35,7 @@ struct Inner {
     request_id: String,
     address: IpAddr,
     is_https: bool,
+    is_proxied: bool,
     limits: RateLimits,
     actor: OnceLock<String>,
     allowance: Mutex<Option<Allowance>>,
@@ -51,6 +52,7 @@ impl Scope {
         Self(Arc::new(Inner {
             request_id: request_id(headers),
             address: if is_proxied { forwarded_for(headers, config).unwrap_or(peer) } else { peer },
+            is_proxied,
             is_https: config.tls_cert.is_some() || (is_proxied && forwarded_proto == Some("https")),
             limits,
             actor: OnceLock::new(),
@@ -74,6 +76,12 @@ impl Scope {
     #[must_use]
     pub fn is_https(&self) -> bool {
         self.0.is_https
+    }
+
+    /// Whether a trusted proxy handed it on.
+    #[must_use]
+    pub fn is_proxied(&self) -> bool {
+        self.0.is_proxied
     }
 
     pub(super) fn actor(&self) -> Option<&str> {
