@@ -17,7 +17,7 @@ use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_swagger_ui::SwaggerUi;
 
-use crate::Domains;
+use crate::{Domains, status};
 
 /// All routes under `/api/v1`, health, metrics and the documentation.
 pub fn router(platform: &Platform, domains: &Domains, mqtt: &MqttClient) -> Router {
@@ -25,7 +25,7 @@ pub fn router(platform: &Platform, domains: &Domains, mqtt: &MqttClient) -> Rout
     let api = api.layer(from_fn_with_state(platform.clone(), idempotency::replay)).layer(from_fn(name_caller));
     Router::new()
         .merge(api)
-        .merge(health(platform, mqtt))
+        .merge(status::router(platform, domains, health(platform, mqtt)))
         .route("/metrics", axum::routing::get(Metrics::serve))
         .merge(SwaggerUi::new("/docs").external_url_unchecked("/api/v1/openapi.json", complete(described)))
 }
@@ -51,6 +51,7 @@ pub fn document(domains: Domains) -> Value {
 
 fn joined(domains: Domains) -> (Router, OpenApi) {
     OpenApiRouter::new()
+        .merge(status::api(domains.clone()))
         .merge(portico_identity::rest::router(domains.identity))
         .merge(portico_notifications::rest::router(domains.notifications))
         .merge(portico_alarms::rest::router(domains.alarms))

@@ -14,6 +14,7 @@ mod live;
 mod mqtt;
 mod mqtt_hooks;
 pub mod serve;
+mod status;
 mod web;
 
 pub use domains::Domains;

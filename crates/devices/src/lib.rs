@@ -25,6 +25,7 @@ pub mod rest;
 mod rollouts;
 pub mod service;
 mod shadow;
+mod statistics;
 mod store;
 mod telemetry;
 mod topics;

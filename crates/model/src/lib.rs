@@ -18,6 +18,7 @@ pub mod notifications;
 pub mod page;
 pub mod problem;
 pub mod shadow;
+pub mod statistics;
 pub mod telemetry;
 pub mod time;
 

@@ -19,10 +19,16 @@ pub struct Error {
     code: &'static str,
     message: String,
     fields: Vec<FieldError>,
-    members: Option<Box<Map<String, Value>>>,
+    extra: Option<Box<Extra>>,
     source: Option<Source>,
     status: Option<StatusCode>,
     retry_after_s: Option<u64>,
+}
+
+/// What few errors have: in a box, so that the others stay small.
+#[derive(Debug, Default)]
+struct Extra {
+    members: Map<String, Value>,
     title: Option<&'static str>,
 }
 
@@ -42,11 +48,10 @@ impl Error {
             code,
             message: message.into(),
             fields: Vec::new(),
-            members: None,
+            extra: None,
             source: None,
             status: None,
             retry_after_s: None,
-            title: None,
         }
     }
 
@@ -100,14 +105,14 @@ impl Error {
     /// Another member of the answer (RFC 9457, extension members), such as what a client of a former system reads there.
     #[must_use]
     pub fn with_member(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.members.get_or_insert_default().insert(name.to_owned(), value.into());
+        self.extra.get_or_insert_default().members.insert(name.to_owned(), value.into());
         self
     }
 
     /// The short `error` of a former system's contract; the text then is its `message`.
     #[must_use]
-    pub const fn titled(mut self, title: &'static str) -> Self {
-        self.title = Some(title);
+    pub fn titled(mut self, title: &'static str) -> Self {
+        self.extra.get_or_insert_default().title = Some(title);
         self
     }
 
@@ -158,14 +163,15 @@ impl Error {
     /// The body a client gets.
     #[must_use]
     pub fn problem(&self, request_id: String) -> Problem {
+        let title = self.extra.as_ref().and_then(|extra| extra.title);
         Problem {
             type_uri: "about:blank".to_owned(),
             title: self.status().canonical_reason().unwrap_or("Error").to_owned(),
             status: self.status().as_u16(),
             code: self.code.to_owned(),
             detail: self.message.clone(),
-            error: self.title.map_or_else(|| self.message.clone(), ToOwned::to_owned),
-            message: self.title.map(|_| self.message.clone()),
+            error: title.map_or_else(|| self.message.clone(), ToOwned::to_owned),
+            message: title.map(|_| self.message.clone()),
             request_id,
             errors: self.fields.clone(),
         }
@@ -232,7 +238,7 @@ impl IntoResponse for Error {
             tracing::error!(code = self.code, source, "{}", self.message);
         }
         let problem = self.problem(crate::http::current_request_id());
-        let answer = Answer { problem, members: self.members.map(|members| *members).unwrap_or_default() };
+        let answer = Answer { problem, members: self.extra.map(|extra| extra.members).unwrap_or_default() };
         let mut response = (status, axum::Json(answer)).into_response();
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         let retry_after = self.retry_after_s.or_else(|| (status == StatusCode::SERVICE_UNAVAILABLE).then_some(2));

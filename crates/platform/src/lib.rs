@@ -18,6 +18,7 @@ pub mod logging;
 pub mod mqtt;
 pub mod outbox;
 pub mod secrets;
+pub mod statistics;
 pub mod tasks;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -46,6 +47,8 @@ pub struct Platform {
     pub deliveries: delivery::Deliveries,
     pub hub: hub::Hub,
     pub tasks: tasks::Tasks,
+    /// When this server began.
+    pub started_at: portico_model::Timestamp,
 }
 
 impl Platform {
@@ -63,6 +66,7 @@ impl Platform {
             deliveries: delivery::Deliveries::new(secrets.clone(), clock.clone()),
             hub: hub::Hub::default(),
             tasks: tasks::Tasks::default(),
+            started_at: clock.now(),
             config: Arc::new(config),
             db,
             clock,

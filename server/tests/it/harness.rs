@@ -166,9 +166,29 @@ impl Device {
 
     pub async fn try_publish(&mut self, payload: Vec<u8>, patience: Duration) -> Result<(), String> {
         let topic = format!("devices/{}/telemetry", self.id);
+        self.try_publish_to(&topic, payload, patience).await
+    }
+
+    /// Publishes under another topic than its own telemetry.
+    pub async fn try_publish_to(&mut self, topic: &str, payload: Vec<u8>, patience: Duration) -> Result<(), String> {
         self.client.publish(topic, QoS::AtLeastOnce, false, payload).await.map_err(|error| error.to_string())?;
         let acknowledged = self.wait_for(|packet| matches!(packet, Packet::PubAck(_)));
         tokio::time::timeout(patience, acknowledged).await.map_err(|_| "no acknowledgement".to_owned())?
+    }
+
+    /// Subscribes; an error when the broker refuses it or ends the connection.
+    pub async fn try_subscribe(&mut self, filter: &str) -> Result<(), String> {
+        self.client.subscribe(filter, QoS::AtLeastOnce).await.map_err(|error| error.to_string())?;
+        loop {
+            match self.events.poll().await.map_err(|error| error.to_string())? {
+                Event::Incoming(Packet::SubAck(answer)) => {
+                    let granted =
+                        answer.return_codes.iter().all(|code| matches!(code, rumqttc::SubscribeReasonCode::Success(_)));
+                    return if granted { Ok(()) } else { Err("refused".to_owned()) };
+                }
+                _ => {}
+            }
+        }
     }
 
     pub async fn wait_for(&mut self, wanted: impl Fn(&Packet) -> bool) -> Result<(), String> {

@@ -173,3 +173,27 @@ pub async fn count_of_device(tx: &mut Tx, organization: OrganizationId, device: 
     ).bind(organization).bind(device).fetch_one(conn).await)?;
     Ok(count.unwrap_or(0))
 }
+
+/// Series of all devices that are not deleted.
+pub async fn count_series(tx: &mut Tx, organization: OrganizationId) -> Result<i64> {
+    Ok(on_db!(tx, conn => sqlx::query_scalar(
+        "select count(*) from series s join device d on d.id = s.device_id
+         where s.organization_id = $1 and d.organization_id = $1 and d.deleted_at is null",
+    ).bind(organization).fetch_one(conn).await)?)
+}
+
+/// Numbers and booleans measured in these whole minutes, epoch milliseconds, the last one left out.
+pub async fn count_minutes(tx: &mut Tx, organization: OrganizationId, from: i64, to: i64) -> Result<i64> {
+    Ok(on_db!(tx, conn => sqlx::query_scalar(
+        "select cast(coalesce(sum(r.count), 0) as bigint) from series s join rollup_1m r on r.series_id = s.id
+         where s.organization_id = $1 and r.bucket >= $2 and r.bucket < $3",
+    ).bind(organization).bind(from).bind(to).fetch_one(conn).await)?)
+}
+
+/// As [`count_minutes`], by whole hours.
+pub async fn count_hours(tx: &mut Tx, organization: OrganizationId, from: i64, to: i64) -> Result<i64> {
+    Ok(on_db!(tx, conn => sqlx::query_scalar(
+        "select cast(coalesce(sum(r.count), 0) as bigint) from series s join rollup_1h r on r.series_id = s.id
+         where s.organization_id = $1 and r.bucket >= $2 and r.bucket < $3",
+    ).bind(organization).bind(from).bind(to).fetch_one(conn).await)?)
+}

@@ -65,6 +65,22 @@ impl Devices {
             .collect())
     }
 
+    /// How long measurements are kept where no device and no key has a rule of its own. Needs `ReadAllDevices`.
+    ///
+    /// # Errors
+    /// Forbidden.
+    pub async fn default_retention(&self, actor: &Actor) -> Result<RetentionRule> {
+        let rules = self.retention(actor).await?;
+        let config = &self.0.platform.config.devices;
+        Ok(rules.into_iter().find(|rule| rule.device_id.is_none() && rule.key.is_none()).unwrap_or(RetentionRule {
+            device_id: None,
+            key: None,
+            raw_days: config.raw_retention_days,
+            minute_days: config.minute_retention_days,
+            hour_days: config.hour_retention_days,
+        }))
+    }
+
     /// Adds a rule or replaces the one for the same device and key. Needs `ManageAllDevices`.
     ///
     /// # Errors

@@ -287,3 +287,9 @@ pub async fn delete_stale(tx: &mut Tx, before: Timestamp, now: Timestamp) -> Res
     Ok(on_db!(tx, conn => sqlx::query("delete from user_session where expires_at < $1 or ended_at < $1")
         .bind(before).execute(conn).await.map(|result| result.rows_affected()))?)
 }
+
+pub async fn count_live(tx: &mut Tx, organization: OrganizationId, now: Timestamp) -> Result<i64> {
+    Ok(on_db!(tx, conn => sqlx::query_scalar(
+        "select count(*) from user_session where organization_id = $1 and ended_at is null and expires_at > $2",
+    ).bind(organization).bind(now).fetch_one(conn).await)?)
+}

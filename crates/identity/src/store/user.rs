@@ -290,3 +290,18 @@ pub async fn find_current(
     })
     .transpose()
 }
+
+/// Role, whether active, how many.
+pub async fn counts(tx: &mut Tx, organization: OrganizationId) -> Result<Vec<(String, bool, i64)>> {
+    Ok(on_db!(tx, conn => sqlx::query_as(
+        "select role, is_active, count(*) from user_account where organization_id = $1 group by role, is_active",
+    ).bind(organization).fetch_all(conn).await)?)
+}
+
+/// Sign-ins on record that failed or were refused since then.
+pub async fn count_failed_sign_ins(tx: &mut Tx, organization: OrganizationId, since: Timestamp) -> Result<i64> {
+    Ok(on_db!(tx, conn => sqlx::query_scalar(
+        "select count(*) from audit where organization_id = $1 and at >= $2
+           and action in ('auth.sign_in_failed', 'auth.refused_while_locked', 'auth.sign_in_inactive')",
+    ).bind(organization).bind(since).fetch_one(conn).await)?)
+}

@@ -238,6 +238,12 @@ impl Hub {
         lock(&self.0.connections).open.values().filter(|connected| connected.user == Some(user)).count()
     }
 
+    /// How many connections this server holds open for the organisation.
+    #[must_use]
+    pub fn connections_in(&self, organization: OrganizationId) -> usize {
+        lock(&self.0.connections).open.values().filter(|connected| connected.who.0 == organization).count()
+    }
+
     /// Ends the connections of a session that is no longer good, on every server.
     pub fn close_session(&self, session: SessionId) {
         self.close_session_local(session);

@@ -1,0 +1,317 @@
+//! Two organisations on one server see nothing of each other, guess nothing, follow nothing and publish nothing into each
+//! other: every route of the OpenAPI document and every live topic, and MQTT.
+//!
+//! The administrator of one (who may everything there) and its devices try the ids of the other, which are all known to
+//! them here. Everything of the other organisation carries a mark in its name: no answer may hold it.
+
+use std::collections::BTreeMap;
+
+use portico_model::identity::Role;
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::harness::{ADMIN, Device, PASSWORD, Server, each_database, eventually};
+
+const MARK: &str = "qxelsewhere";
+
+/// The id in the examples of the document; the tried bodies have the other organisation's device in its place.
+const EXAMPLE_ID: &str = "01a1fd01707275349933cdbe54b3fb79";
+
+/// What the other organisation has.
+struct Elsewhere {
+    token: String,
+    device: String,
+    key: String,
+    user: String,
+    session: String,
+    group: String,
+    service_key: String,
+    view: String,
+    webhook: String,
+    alarm_rule: Option<String>,
+}
+
+async fn made(server: &Server, token: &str, path: &str, body: Value, id: &str) -> String {
+    let (status, answer) = server.call(Method::POST, path, Some(token), Some(body)).await;
+    assert!(status.is_success(), "{path}: {answer}");
+    answer.pointer(id).and_then(Value::as_str).unwrap_or_else(|| panic!("{path}: {answer}")).to_owned()
+}
+
+impl Elsewhere {
+    async fn settle(server: &Server) -> Self {
+        let identity = &server.portico.identity;
+        let (name, email) = (format!("{MARK}-admin"), format!("{MARK}@example.com"));
+        identity.create_admin_in(Some(MARK), &name, &email, PASSWORD).await.unwrap();
+        let token = server.sign_in(&name).await;
+        let (device, key) = server.register(&token, &format!("{MARK} thermometer")).await;
+        let user = json!({
+            "username": format!("{MARK}-user"), "email": format!("{MARK}-user@example.com"), "password": PASSWORD,
+            "role": Role::User,
+        });
+        let named = |rest: Value| {
+            let mut body = json!({ "name": format!("{MARK} thing") });
+            body.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
+            body
+        };
+        let view = named(json!({ "definition": {
+            "series": [{ "device_id": device, "key": "t" }], "range": "24h", "aggregation": "mean", "window": "auto",
+        } }));
+        let (_, sessions) = server.call(Method::GET, "/api/v1/sessions", Some(&token), None).await;
+        let service = named(json!({ "scopes": ["read_audit"] }));
+        let webhook = named(json!({ "url": "https://example.org/hook" }));
+        let elsewhere = Self {
+            user: made(server, &token, "/api/v1/users", user, "/user/id").await,
+            session: sessions["sessions"][0]["id"].as_str().unwrap().to_owned(),
+            group: made(server, &token, "/api/v1/groups", named(json!({})), "/group/id").await,
+            service_key: made(server, &token, "/api/v1/service-keys", service, "/service_key/id").await,
+            view: made(server, &token, "/api/v1/views", view, "/id").await,
+            webhook: made(server, &token, "/api/v1/webhooks", webhook, "/webhook/id").await,
+            alarm_rule: None,
+            token,
+            device,
+            key,
+        };
+        elsewhere.measure(server, 21.0).await;
+        elsewhere
+    }
+
+    async fn measure(&self, server: &Server, value: f64) {
+        let request = server.http.post(format!("{}/api/v1/telemetry", server.url)).header("x-api-key", &self.key);
+        let sent = request.json(&json!({ "data": { "t": value, MARK: value } })).send().await.unwrap();
+        assert_eq!(sent.status(), StatusCode::CREATED);
+    }
+
+    /// The path with the other organisation's ids; `None` for a kind of thing that this test does not know.
+    fn path(&self, path: &str) -> Option<String> {
+        const BY_SEGMENT: [&str; 4] = ["commands", "firmware", "keys", "rollouts"];
+        let mut real = Vec::new();
+        let mut kind = "";
+        for segment in path.split('/') {
+            if !segment.starts_with('{') {
+                kind = segment;
+                real.push(segment);
+                continue;
+            }
+            real.push(match (segment, kind) {
+                ("{user_id}", _) | (_, "users") => &self.user,
+                (_, "groups") => &self.group,
+                (_, "sessions") => &self.session,
+                (_, "service-keys") => &self.service_key,
+                (_, "views") => &self.view,
+                (_, "webhooks") => &self.webhook,
+                (_, "alarm-rules" | "rules") => self.alarm_rule.as_deref().unwrap_or(&self.device),
+                ("{device_id}", _) | (_, "devices" | "telemetry") => &self.device,
+                // Nobody has one of these here; that one's id opens none is for their own tests.
+                (_, "alarms" | "deliveries" | "browsers" | "invitations" | "passkeys") => &self.device,
+                (_, other) if BY_SEGMENT.contains(&other) => &self.device,
+                _ => return None,
+            });
+        }
+        Some(real.join("/"))
+    }
+
+    fn ids(&self) -> [&str; 7] {
+        [&self.device, &self.user, &self.session, &self.group, &self.service_key, &self.view, &self.webhook]
+    }
+
+    /// All that the other organisation sees of itself, apart from what moves by itself.
+    async fn state(&self, server: &Server) -> BTreeMap<String, Value> {
+        let mut state = BTreeMap::new();
+        let paths = [
+            format!("/api/v1/devices/{}", self.device),
+            format!("/api/v1/devices/{}/shadow", self.device),
+            format!("/api/v1/devices/{}/commands", self.device),
+            format!("/api/v1/telemetry/{}/latest", self.device),
+            format!("/api/v1/groups/{}?include_devices=true", self.group),
+            format!("/api/v1/views/{}", self.view),
+            "/api/v1/users".to_owned(),
+            "/api/v1/sessions".to_owned(),
+            "/api/v1/service-keys".to_owned(),
+            "/api/v1/webhooks".to_owned(),
+            "/api/v1/organization".to_owned(),
+            "/api/v1/telemetry/retention".to_owned(),
+        ];
+        for path in paths {
+            let (status, mut answer) = server.call(Method::GET, &path, Some(&self.token), None).await;
+            assert_eq!(status, StatusCode::OK, "{path}: {answer}");
+            settle(&mut answer);
+            state.insert(path, answer);
+        }
+        state
+    }
+}
+
+/// Takes out the times that move without anybody's doing.
+fn settle(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            for moving in
+                ["last_used_at", "last_seen_at", "last_seen", "now", "timestamp", "last_login", "last_login_at"]
+            {
+                fields.remove(moving);
+            }
+            fields.values_mut().for_each(settle);
+        }
+        Value::Array(values) => values.iter_mut().for_each(settle),
+        _ => {}
+    }
+}
+
+/// The example of the document's body, about the other organisation's device.
+fn body_of(operation: &Value, elsewhere: &Elsewhere) -> Option<Value> {
+    let content = operation.pointer("/requestBody/content/application~1json")?;
+    let example = content.get("example").cloned().unwrap_or_else(|| json!({}));
+    serde_json::from_str(&example.to_string().replace(EXAMPLE_ID, &elsewhere.device)).ok()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_route_leads_into_another_organisation() {
+    each_database(|server| async move {
+        let (_, document) = server.call(Method::GET, "/api/v1/openapi.json", None, None).await;
+        let elsewhere = Elsewhere::settle(&server).await;
+        let mut admin = server.sign_in(ADMIN).await;
+        let (_, own_key) = server.register(&admin, "Own").await;
+        let before = elsewhere.state(&server).await;
+        let mut faults = Vec::new();
+        let mut walked = 0;
+        for (path, operations) in document["paths"].as_object().unwrap() {
+            for (method, operation) in operations.as_object().unwrap() {
+                let Ok(method) = Method::from_bytes(method.to_uppercase().as_bytes()) else { continue };
+                let Some(real) = elsewhere.path(path) else {
+                    faults.push(format!("{path}: whose id is this? Teach this test."));
+                    continue;
+                };
+                let is_about_one = real != *path;
+                let query = match path.as_str() {
+                    "/api/v1/firmware" if method == Method::POST => "?device_type=lock&version=1.0.0&signature=00",
+                    path if path.ends_with("/chart") => "?key=t",
+                    _ => "",
+                };
+                let body = body_of(operation, &elsewhere);
+                for by_person in [true, false] {
+                    let url = format!("{}{real}{query}", server.url);
+                    let mut request = server.http.request(method.clone(), url);
+                    request =
+                        if by_person { request.bearer_auth(&admin) } else { request.header("x-api-key", &own_key) };
+                    if let Some(body) = &body {
+                        request = request.json(body);
+                    }
+                    let response = request.send().await.unwrap();
+                    let (status, text) = (response.status(), response.text().await.unwrap_or_default());
+                    let label = format!("{method} {path} by {}: {status}", if by_person { "admin" } else { "device" });
+                    walked += 1;
+                    if status.is_server_error() {
+                        faults.push(format!("{label} {text}"));
+                    }
+                    if is_about_one && status.is_success() {
+                        faults.push(format!("{label} is no refusal: {text}"));
+                    }
+                    // An id that was sent may come back; a name was not sent.
+                    if text.to_lowercase().contains(MARK) {
+                        faults.push(format!("{label} tells of the other: {text}"));
+                    }
+                    let sent = format!("{real}{}", body.as_ref().map(Value::to_string).unwrap_or_default());
+                    for id in elsewhere.ids().into_iter().filter(|id| !sent.contains(*id)) {
+                        if text.contains(id) {
+                            faults.push(format!("{label} tells an id of the other: {text}"));
+                        }
+                    }
+                }
+                if path.ends_with("/logout") || path.contains("/sessions") || path.contains("/account") {
+                    admin = server.sign_in(ADMIN).await;
+                }
+            }
+        }
+        assert!(walked > 150, "{walked}");
+        assert!(faults.is_empty(), "{faults:#?}");
+        assert_eq!(elsewhere.state(&server).await, before);
+        server
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_topic_leads_into_another_organisation() {
+    each_database(|server| async move {
+        let elsewhere = Elsewhere::settle(&server).await;
+        let admin = server.sign_in(ADMIN).await;
+        let mut screen = server.live(&admin).await;
+        for (kind, id) in [
+            ("device", &elsewhere.device),
+            ("telemetry", &elsewhere.device),
+            ("shadow", &elsewhere.device),
+            ("commands", &elsewhere.device),
+            ("alarms", &elsewhere.device),
+            ("alarm", &elsewhere.device),
+            ("group", &elsewhere.group),
+            ("rollout", &elsewhere.device),
+            ("user", &elsewhere.user),
+        ] {
+            let answer = screen.subscribe(&format!("{kind}:{id}")).await;
+            assert_eq!(answer["op"], "error", "{kind}: {answer}");
+            assert!(!answer.to_string().to_lowercase().contains(MARK), "{answer}");
+        }
+        let mut followed = 0;
+        for topic in ["devices", "groups", "alarms", "audit", "commands", "rollouts", "firmware"] {
+            let answer = screen.subscribe(topic).await;
+            followed += usize::from(answer["op"] == "snapshot");
+            let text = answer.to_string();
+            assert!(!text.to_lowercase().contains(MARK) && !text.contains(&elsewhere.device), "{topic}: {text}");
+        }
+        assert!(followed >= 3, "{followed}");
+
+        // What happens there is not heard here; what happens here is.
+        elsewhere.measure(&server, 22.0).await;
+        let change = json!({ "location": format!("{MARK} cellar") });
+        let path = format!("/api/v1/devices/{}", elsewhere.device);
+        assert!(server.call(Method::PATCH, &path, Some(&elsewhere.token), Some(change)).await.0.is_success());
+        let (own, _) = server.register(&admin, "Own").await;
+        let heard = std::sync::Mutex::new(Vec::new());
+        screen
+            .next_where(|message| {
+                heard.lock().unwrap().push(message.to_string());
+                message["op"] == "event" && message["data"]["device"]["id"] == own.as_str()
+            })
+            .await;
+        for text in heard.into_inner().unwrap() {
+            assert!(!text.to_lowercase().contains(MARK) && !text.contains(&elsewhere.device), "{text}");
+        }
+        server
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_device_publishes_into_another_organisation() {
+    each_database(|server| async move {
+        let elsewhere = Elsewhere::settle(&server).await;
+        let admin = server.sign_in(ADMIN).await;
+        let (own, key) = server.register(&admin, "Own").await;
+        // With its own key under the other's name it does not even get in.
+        let mut disguised = Device::new(&server.mqtt, &elsewhere.device, &key, false);
+        assert!(disguised.wait_for(|packet| matches!(packet, rumqttc::Packet::ConnAck(_))).await.is_err());
+        let before = elsewhere.state(&server).await;
+        for kind in ["telemetry", "status", "event", "ack", "reported", "desired", "command"] {
+            let mut device = Device::connect(&server.mqtt, &own, &key).await;
+            let topic = format!("devices/{}/{kind}", elsewhere.device);
+            let payload = br#"{"data":{"t":99},"status":"offline"}"#.to_vec();
+            // The broker ends the connection, or takes the message and drops it; either is no delivery.
+            let _ = device.try_publish_to(&topic, payload, std::time::Duration::from_millis(500)).await;
+        }
+        let mut device = Device::connect(&server.mqtt, &own, &key).await;
+        let refused = device.try_subscribe(&format!("devices/{}/#", elsewhere.device)).await;
+        assert!(refused.is_err(), "{refused:?}");
+        // A message of its own, sent later, is there: so the others have been judged.
+        let mut device = Device::connect(&server.mqtt, &own, &key).await;
+        device.publish(&json!({ "data": { "t": 1 } })).await;
+        let path = format!("/api/v1/telemetry/{own}/latest");
+        eventually("its own message", || async {
+            let (_, answer) = server.call(Method::GET, &path, Some(&admin), None).await;
+            answer.to_string().contains("\"t\"")
+        })
+        .await;
+        assert_eq!(elsewhere.state(&server).await, before);
+        server
+    })
+    .await;
+}
