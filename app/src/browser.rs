@@ -20,12 +20,15 @@ mod imp {
         }
     }
 
-    pub fn local_time(at: Timestamp) -> String {
+    pub fn local_time(at: Timestamp, zone: Option<&str>) -> String {
         #[allow(clippy::cast_precision_loss)] // milliseconds since 1970 are exact in a double
         let date = Date::new(&JsValue::from_f64(at.millis() as f64));
         let options = Object::new();
         for (key, value) in [("dateStyle", "medium"), ("timeStyle", "medium")] {
             let _ = Reflect::set(&options, &key.into(), &value.into());
+        }
+        if let Some(zone) = zone {
+            let _ = Reflect::set(&options, &"timeZone".into(), &zone.into());
         }
         let language = leptos::prelude::window().navigator().language().unwrap_or_else(|| "en".to_owned());
         date.to_locale_string(&language, &options).into()
@@ -215,7 +218,7 @@ mod imp {
         Timestamp::default()
     }
     pub fn every(_period_ms: u64, _tick: impl Fn() + 'static) {}
-    pub fn local_time(at: Timestamp) -> String {
+    pub fn local_time(at: Timestamp, _zone: Option<&str>) -> String {
         crate::time::utc_text(at)
     }
     pub fn copy(_text: &str) {}
@@ -246,8 +249,8 @@ pub fn every(period_ms: u64, tick: impl Fn() + 'static) {
 
 /// The time in the browser's language and zone.
 #[must_use]
-pub fn local_time(at: Timestamp) -> String {
-    imp::local_time(at)
+pub fn local_time(at: Timestamp, zone: Option<&str>) -> String {
+    imp::local_time(at, zone)
 }
 
 /// To the clipboard.

@@ -46,7 +46,11 @@ const ENTRIES: &[Entry] = &[
     entry("/explore", "Explore", Glyph::Explore).in_bar(),
     entry("/firmware", "Firmware", Glyph::Download).needs(Permission::ManageFirmware),
     entry("/users", "People", Glyph::Users).needs(Permission::ManageUsers),
+    entry("/api_keys", "API keys", Glyph::Key).needs(Permission::ManageServiceKeys),
+    entry("/security_events", "Security", Glyph::Shield).needs(Permission::ReadAudit),
     entry("/audit", "Audit", Glyph::Audit).needs(Permission::ReadAudit),
+    entry("/settings", "Settings", Glyph::Settings).needs(Permission::ManageOrganization),
+    entry("/admin", "Statistics", Glyph::Statistics).needs(Permission::ManageOrganization),
     entry("/account", "Account", Glyph::Account),
 ];
 

@@ -80,3 +80,14 @@ pub fn read<T: DeserializeOwned>(loaded: Loaded) -> Result<T, Failure> {
         .and_then(serde_json::from_value)
         .map_err(|_| Failure::new(502, "unexpected_answer", "Portico was updated meanwhile: reload the page."))
 }
+
+/// Loads again whenever the number changes, such as how often a form succeeded.
+pub fn reload_when(loaded: Resource<Loaded>, changes: impl Fn() -> u32 + 'static) {
+    Effect::new(move |before: Option<u32>| {
+        let now = changes();
+        if before.is_some_and(|before| before != now) {
+            loaded.refetch();
+        }
+        now
+    });
+}

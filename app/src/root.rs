@@ -9,7 +9,7 @@ use crate::alarms::detail::AlarmPage;
 use crate::alarms::edit::RulePage;
 use crate::alarms::list::AlarmsPage;
 use crate::alarms::rules::RulesPage;
-use crate::audit::page::AuditPage;
+use crate::audit::page::{AuditPage, SecurityEventsPage};
 use crate::devices::detail::DevicePage;
 use crate::devices::list::DevicesPage;
 use crate::devices::register::RegisterPage;
@@ -21,13 +21,17 @@ use crate::firmware::rollout::RolloutPage;
 use crate::groups::detail::GroupPage;
 use crate::groups::list::GroupsPage;
 use crate::identity::account::AccountPage;
+use crate::identity::api_keys::ApiKeysPage;
 use crate::identity::factors::AppPage;
 use crate::identity::invitations::{InvitationPage, InvitationsPage};
 use crate::identity::login::LoginPage;
+use crate::identity::person::PersonPage;
 use crate::identity::reset::{ForgotPasswordPage, ResetPasswordPage};
 use crate::identity::second_step::SecondFactorPage;
+use crate::identity::settings::SettingsPage;
 use crate::identity::setup::SetupPage;
 use crate::identity::sign_up::{SignUpPage, VerifyEmailPage};
+use crate::identity::statistics::StatisticsPage;
 use crate::identity::step_up::StepUpPage;
 use crate::identity::users::UsersPage;
 use crate::layout::Layout;
@@ -90,7 +94,11 @@ lazy_pages! {
         notifications => NotificationsPage, webhooks => WebhooksPage, webhook => WebhookPage, messages => MessagesPage
     }
     explore { groups => GroupsPage, group => GroupPage, explore => ExplorePage }
-    administration { users => UsersPage, invitations => InvitationsPage, audit => AuditPage }
+    administration {
+        users => UsersPage, invitations => InvitationsPage, person => PersonPage, api_keys => ApiKeysPage,
+        audit => AuditPage, security_events => SecurityEventsPage, settings => SettingsPage,
+        statistics => StatisticsPage,
+    }
 }
 
 /// The app. Pages are rendered whole before they are sent (`SsrMode::Async`), so that they read without JavaScript
@@ -164,7 +172,12 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/account/app") view={Lazy::<account_app::Page>::new()} ssr=SsrMode::Async />
                     <Route path=path!("/step-up") view={Lazy::<step_up::Page>::new()} ssr=SsrMode::Async />
                     <Route path=path!("/account") view={Lazy::<account::Page>::new()} ssr=SsrMode::Async />
+                    <Route path=path!("/users/:id") view={Lazy::<person::Page>::new()} ssr=SsrMode::Async />
+                    <Route path=path!("/api_keys") view={Lazy::<api_keys::Page>::new()} ssr=SsrMode::Async />
                     <Route path=path!("/audit") view={Lazy::<audit::Page>::new()} ssr=SsrMode::Async />
+                    <Route path=path!("/security_events") view={Lazy::<security_events::Page>::new()} ssr=SsrMode::Async />
+                    <Route path=path!("/settings") view={Lazy::<settings::Page>::new()} ssr=SsrMode::Async />
+                    <Route path=path!("/admin") view={Lazy::<statistics::Page>::new()} ssr=SsrMode::Async />
                 </ParentRoute>
             </Routes>
         </Router>

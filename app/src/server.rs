@@ -19,7 +19,7 @@ pub use crate::browser::local_path;
 use crate::devices::examples::Endpoints;
 use crate::failure::Failure;
 use crate::form::Sent;
-use crate::viewer::Viewer;
+use crate::viewer::{TimeZone, Viewer};
 
 /// What a plain post leaves for the next page.
 const FORM_COOKIE: &str = "portico_form";
@@ -80,7 +80,10 @@ pub fn actor() -> Result<Actor, Failure> {
 /// The signed-in person, for rendering.
 pub fn viewer() -> Option<Viewer> {
     match use_context::<Option<Actor>>().flatten()?.principal {
-        Principal::User { id, name, role, .. } => Some(Viewer { id, name, role }),
+        Principal::User { id, name, role, .. } => {
+            let time_zone = use_context::<TimeZone>().unwrap_or_default().0;
+            Some(Viewer { id, name, role, time_zone })
+        }
         Principal::Device { .. } | Principal::Service { .. } | Principal::AdminToken | Principal::System => None,
     }
 }

@@ -1,5 +1,5 @@
 //! Times on a page. The server and the first render in the browser show UTC, so that both make the same HTML; after
-//! that the browser shows its own time zone, and ages that grow.
+//! that the browser shows the building's time zone, or its own where that is not set, and ages that grow.
 
 use leptos::prelude::*;
 use portico_model::Timestamp;
@@ -52,8 +52,13 @@ pub fn relative_text(now: Timestamp, at: Timestamp) -> String {
     if ago { format!("{amount} ago") } else { format!("in {amount}") }
 }
 
-fn exact_text(now: Option<Timestamp>, at: Timestamp) -> String {
-    if now.is_some() { crate::browser::local_time(at) } else { utc_text(at) }
+fn exact_text(now: Option<Timestamp>, at: Timestamp, zone: Option<&str>) -> String {
+    if now.is_some() { crate::browser::local_time(at, zone) } else { utc_text(at) }
+}
+
+/// The building's time zone, if it is set.
+fn use_zone() -> StoredValue<Option<String>> {
+    StoredValue::new(crate::viewer::use_viewer().and_then(|viewer| viewer.time_zone))
 }
 
 /// A time in full.
@@ -61,9 +66,11 @@ fn exact_text(now: Option<Timestamp>, at: Timestamp) -> String {
 pub fn Moment(#[prop(into)] at: Signal<Timestamp>) -> impl IntoView {
     let now = use_now();
     let alive = Memo::new(move |_| now.get().is_some());
+    let zone = use_zone();
+    let local = move || zone.with_value(|zone| crate::browser::local_time(at.get(), zone.as_deref()));
     view! {
         <time datetime=move || at.get().to_iso()>
-            {move || if alive.get() { crate::browser::local_time(at.get()) } else { utc_text(at.get()) }}
+            {move || if alive.get() { local() } else { utc_text(at.get()) }}
         </time>
     }
 }
@@ -80,11 +87,14 @@ pub fn Ago(
         (Some(at), None) => utc_text(at),
         (Some(at), Some(now)) => relative_text(now, at),
     });
+    let zone = use_zone();
     view! {
         <time
             class="ago"
             datetime=move || at.get().map(Timestamp::to_iso)
-            title=move || at.get().map(|at| exact_text(now.get_untracked(), at))
+            title=move || {
+                at.get().map(|at| zone.with_value(|zone| exact_text(now.get_untracked(), at, zone.as_deref())))
+            }
         >
             {move || text.get()}
         </time>

@@ -11,7 +11,13 @@ pub struct Viewer {
     pub id: UserId,
     pub name: String,
     pub role: Role,
+    /// Where the building stands (IANA); absent: times are shown in the browser's own zone.
+    pub time_zone: Option<String>,
 }
+
+/// The building's time zone, as the server gives it to a page.
+#[derive(Debug, Clone, Default)]
+pub struct TimeZone(pub Option<String>);
 
 impl Viewer {
     #[must_use]

@@ -12,6 +12,7 @@ use axum::routing::any;
 use leptos::config::{Env, LeptosOptions};
 use leptos::prelude::provide_context;
 use portico_app::devices::Endpoints;
+use portico_app::viewer::TimeZone;
 use portico_identity::{MaybeAuth, RequestContext};
 use portico_platform::{Config, Error};
 use tower::ServiceExt;
@@ -46,7 +47,12 @@ impl Web {
     }
 
     /// Puts the services and the one who asks where leptos finds them.
-    fn context(&self, auth: MaybeAuth, request: RequestContext) -> impl Fn() + Clone + Send + Sync + 'static {
+    fn context(
+        &self,
+        auth: MaybeAuth,
+        request: RequestContext,
+        time_zone: TimeZone,
+    ) -> impl Fn() + Clone + Send + Sync + 'static {
         let web = self.clone();
         move || {
             provide_context(web.domains.identity.clone());
@@ -57,6 +63,7 @@ impl Web {
             provide_context(web.endpoints.clone());
             provide_context(auth.0.clone());
             provide_context(request.clone());
+            provide_context(time_zone.clone());
         }
     }
 }
@@ -93,7 +100,9 @@ async fn server_function(
     context: RequestContext,
     request: Request,
 ) -> Response {
-    leptos_axum::handle_server_fns_with_context(web.context(auth, context), request).await.into_response()
+    leptos_axum::handle_server_fns_with_context(web.context(auth, context, TimeZone::default()), request)
+        .await
+        .into_response()
 }
 
 async fn file_or_page(State(web): State<Web>, auth: MaybeAuth, context: RequestContext, request: Request) -> Response {
@@ -109,10 +118,16 @@ async fn file_or_page(State(web): State<Web>, auth: MaybeAuth, context: RequestC
         return file(&web, &path, request).await;
     }
     let options = web.options.clone();
+    let time_zone = match &auth.0 {
+        // A page that cannot know it shows the reader's own.
+        Some(actor) => web.domains.identity.organization(actor).await.ok().and_then(|found| found.time_zone),
+        None => None,
+    };
     // The whole page at once, not in a stream: without JavaScript it is complete, and its status is right.
-    let render = leptos_axum::render_app_async_with_context(web.context(auth, context), move || {
-        portico_app::shell(options.clone())
-    });
+    let render =
+        leptos_axum::render_app_async_with_context(web.context(auth, context, TimeZone(time_zone)), move || {
+            portico_app::shell(options.clone())
+        });
     render(request).await.into_response()
 }
 

@@ -1,133 +1,221 @@
-//! `/audit`: who did what to what, from where, with what outcome.
+//! `/audit`: who did what to what, from where, with what outcome. `/security_events`: the part of it that tells of
+//! sign-ins, keys, accounts and refusals. New records appear by themselves.
 
 use leptos::prelude::*;
 use leptos_meta::Title;
-use leptos_router::components::Form;
 use leptos_router::hooks::use_query_map;
 use portico_model::Page;
-use portico_model::audit::{AuditOutcome, AuditRecord};
+use portico_model::audit::{AuditRecord, AuditSearch};
+use portico_model::live::Event;
 
-use super::ListAudit;
-use crate::load::{load, read};
-use crate::time::Moment;
-use crate::ui::{Badge, EmptyState, Glyph, Icon, ProblemView, Tone};
+use super::record::RecordRow;
+use super::{ListAudit, search_of};
+use crate::live::{LiveUpdate, follow, use_live};
+use crate::load::{load, reload_when};
+use crate::ui::list::{address, asked, is_restricted};
+use crate::ui::{EmptyState, Filters, Glyph, Icon, Listed, Pages, SelectFilter, TextFilter};
 
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-struct Query {
-    search: String,
-    action: String,
-    outcome: String,
-    cursor: String,
-}
+/// So many records stay on a page that new ones join.
+const MOST_SHOWN: usize = 200;
 
-impl Query {
-    fn address(&self, cursor: &str) -> String {
-        let parts = [
-            ("search", self.search.as_str()),
-            ("action", self.action.as_str()),
-            ("outcome", self.outcome.as_str()),
-            ("cursor", cursor),
-        ];
-        let query: Vec<_> = parts
-            .iter()
-            .filter(|(_, value)| !value.is_empty())
-            .map(|(name, value)| format!("{name}={}", crate::browser::encode(value)))
-            .collect();
-        if query.is_empty() { "/audit".to_owned() } else { format!("/audit?{}", query.join("&")) }
-    }
-}
+const RESTRICTIONS: &[&str] = &["search", "action", "outcome", "actor", "target", "from", "to"];
 
-/// The page.
+const ACTIONS: &[(&str, &str)] = &[
+    ("", "Everything"),
+    ("auth.", "Signing in"),
+    ("session.", "Sessions"),
+    ("user.", "People"),
+    ("service_key.", "API keys"),
+    ("device.", "Devices"),
+    ("group.", "Groups"),
+    ("alarm", "Alarms"),
+    ("command.", "Commands"),
+    ("telemetry.", "Measurements"),
+    ("organization.", "Settings"),
+    ("audit.", "This trail"),
+];
+
+const OUTCOMES: &[(&str, &str)] = &[("", "Any"), ("success", "Done"), ("denied", "Refused"), ("failed", "Failed")];
+
+/// The whole trail.
 #[component]
 pub fn AuditPage() -> impl IntoView {
-    let map = use_query_map();
-    let query = Memo::new(move |_| {
-        map.with(|map| Query {
-            search: map.get("search").unwrap_or_default(),
-            action: map.get("action").unwrap_or_default(),
-            outcome: map.get("outcome").unwrap_or_default(),
-            cursor: map.get("cursor").unwrap_or_default(),
-        })
-    });
-    let page = load(move || {
-        let Query { search, action, outcome, cursor } = query.get();
-        Some(ListAudit { search, action, outcome, cursor })
-    });
     view! {
         <Title text="Audit" />
-        <div class="page-head">
-            <h1>"Audit"</h1>
-        </div>
-        <p class="quiet lead">
-            "Every change and every refusal, chained so that a later edit would show (portico audit verify)."
-        </p>
-        <Form method="GET" action="/audit" attr:class="filters" attr:id="audit-filters">
-            <div class="filter filter-search">
-                <label for="audit-search">"Search"</label>
-                <input
-                    id="audit-search"
-                    name="search"
-                    type="search"
-                    placeholder="Who, what, target or address"
-                    value=move || query.with(|query| query.search.clone())
-                />
-            </div>
-            <div class="filter">
-                <label for="audit-kind">"Kind"</label>
-                <select id="audit-kind" name="action">
-                    <option value="" selected=move || query.with(|query| query.action.is_empty())>"Everything"</option>
-                    <option value="security" selected=move || query.with(|query| query.action == "security")>
-                        "Security events"
-                    </option>
-                </select>
-            </div>
-            <div class="filter">
-                <label for="audit-outcome">"Outcome"</label>
-                <select id="audit-outcome" name="outcome">
-                    {[("", "Any"), ("success", "Done"), ("denied", "Refused"), ("failed", "Failed")]
-                        .map(|(value, label)| {
-                            view! {
-                                <option value=value selected=move || query.with(|query| query.outcome == value)>
-                                    {label}
-                                </option>
-                            }
-                        })}
-                </select>
-            </div>
-            <button class="button" type="submit">"Apply"</button>
-        </Form>
-        <Transition fallback=|| view! { <p class="loading" role="status">"Loading records"</p> }>
-            {move || {
-                page.get()
-                    .map(|answer| match read::<Page<AuditRecord>>(answer) {
-                        Ok(page) if page.items.is_empty() => {
-                            view! {
-                                <EmptyState
-                                    glyph=Glyph::Audit
-                                    title="No record matches"
-                                    text="Take a filter away to see more."
-                                >
-                                    <a class="button" href="/audit">"Show everything"</a>
-                                </EmptyState>
-                            }
-                                .into_any()
-                        }
-                        Ok(page) => view! { <Records page query=query.get_untracked() /> }.into_any(),
-                        Err(failure) => view! { <ProblemView failure /> }.into_any(),
-                    })
-            }}
-        </Transition>
+        <Trail
+            path="/audit"
+            heading="Audit"
+            lead="Every change and every refusal, chained so that a later edit would show (portico audit verify)."
+            security=false
+        />
+    }
+}
+
+/// Security events alone.
+#[component]
+pub fn SecurityEventsPage() -> impl IntoView {
+    view! {
+        <Title text="Security events" />
+        <Trail
+            path="/security_events"
+            heading="Security events"
+            lead="Sign-ins and lockouts, sessions, keys and factors, accounts and their rights, and everything that was refused."
+            security=true
+        />
     }
 }
 
 #[component]
-fn Records(page: Page<AuditRecord>, query: Query) -> impl IntoView {
-    let next = page.next.as_deref().map(|cursor| query.address(cursor));
-    let first = (!query.cursor.is_empty()).then(|| query.address(""));
+fn Trail(path: &'static str, heading: &'static str, lead: &'static str, security: bool) -> impl IntoView {
+    let parts = ["search", "action", "outcome", "actor", "target", "from", "to"].map(asked);
+    let cursor = asked("cursor");
+    let restricted = is_restricted(RESTRICTIONS);
+    let page = load(move || {
+        let [search, action, outcome, actor, target, from, to] = parts.map(|part| part.get());
+        let security = if security { "yes".to_owned() } else { String::new() };
+        Some(ListAudit { search, action, outcome, actor, target, from, to, security, cursor: cursor.get() })
+    });
+    let live = use_live();
+    reload_when(page, move || live.returns.get());
+    let map = use_query_map();
+    let export = move || {
+        map.with(|map| {
+            let get = |name: &str| map.get(name).unwrap_or_default();
+            let action = if security { "security".to_owned() } else { get("action") };
+            let [search, outcome, actor, target] = ["search", "outcome", "actor", "target"].map(get);
+            // The form's times have no zone; the API's do.
+            let [from, to] = [("from", ":00Z"), ("to", ":59.999Z")].map(|(name, rest)| match get(name).get(..16) {
+                Some(minute) => format!("{minute}{rest}"),
+                None => String::new(),
+            });
+            address(
+                "/api/v1/audit/export",
+                [
+                    ("search", search.as_str()),
+                    ("action", &action),
+                    ("outcome", &outcome),
+                    ("actor", &actor),
+                    ("target", &target),
+                    ("from", &from),
+                    ("to", &to),
+                ],
+            )
+        })
+    };
+    let list = move |found: Page<AuditRecord>| {
+        let texts = parts.map(|part| part.get_untracked());
+        let search = search_of(texts.each_ref(), security);
+        let is_first = cursor.with_untracked(String::is_empty);
+        view! { <Records found search is_first /> }.into_any()
+    };
+    let empty = move || view! { <NoRecords path restricted=restricted.get_untracked() /> }.into_any();
+    view! {
+        <div class="page-head">
+            <h1>{heading}</h1>
+            <div class="page-actions">
+                <a class="button" href=export rel="external" download="portico-audit.csv">
+                    <Icon glyph=Glyph::Download />
+                    <span>"CSV"</span>
+                </a>
+            </div>
+        </div>
+        <p class="quiet lead">{lead}</p>
+        <Filters action=path>
+            <TextFilter
+                name="search"
+                label="Search"
+                kind="search"
+                placeholder="Who, what, target or address"
+                wide=true
+            />
+            {(!security).then(|| view! { <SelectFilter name="action" label="Kind" choices=ACTIONS /> })}
+            <SelectFilter name="outcome" label="Outcome" choices=OUTCOMES />
+            <TextFilter name="actor" label="Who" placeholder="user:anna" />
+            <TextFilter name="target" label="Target" placeholder="device:…" />
+            <TextFilter name="from" label="From (UTC)" kind="datetime-local" />
+            <TextFilter name="to" label="To (UTC)" kind="datetime-local" />
+        </Filters>
+        <Listed
+            page
+            what="records"
+            list
+            empty
+        />
+    }
+}
+
+#[component]
+fn NoRecords(path: &'static str, restricted: bool) -> impl IntoView {
+    if restricted {
+        view! {
+            <EmptyState glyph=Glyph::Audit title="No record matches" text="Take a filter away to see more.">
+                <a class="button" href=path>
+                    "Show everything"
+                </a>
+            </EmptyState>
+        }
+        .into_any()
+    } else {
+        view! {
+            <EmptyState
+                glyph=Glyph::Check
+                title="Nothing yet"
+                text="What people, programs and devices do shows here as it happens."
+            />
+        }
+        .into_any()
+    }
+}
+
+/// A record that came while the page was open glows once.
+#[derive(Clone)]
+struct Shown {
+    record: AuditRecord,
+    is_new: bool,
+}
+
+/// Whether the record joins the list: it is looked for, and newer than what is there.
+fn joins(shown: &[Shown], search: &AuditSearch, record: &AuditRecord) -> bool {
+    search.finds(record) && shown.iter().all(|known| known.record.seq < record.seq)
+}
+
+#[component]
+fn Records(
+    found: Page<AuditRecord>,
+    search: AuditSearch,
+    /// New records join the first page alone.
+    is_first: bool,
+) -> impl IntoView {
+    let next = found.next;
+    let items = found.items.into_iter().map(|record| Shown { record, is_new: false }).collect::<Vec<_>>();
+    let rows = RwSignal::new(items);
+    follow(
+        move || is_first.then(|| "audit".to_owned()),
+        move |update| {
+            let records = match update {
+                // What happened while the page was on its way.
+                LiveUpdate::Snapshot(mut data) => data
+                    .get_mut("records")
+                    .and_then(|records| serde_json::from_value::<Vec<AuditRecord>>(records.take()).ok())
+                    .unwrap_or_default(),
+                LiveUpdate::Event(Event::AuditAppended { record }) => vec![record],
+                LiveUpdate::Event(_) => Vec::new(),
+            };
+            // Oldest first, as they are put on top one after the other.
+            for record in records.into_iter().rev() {
+                if rows.with_untracked(|rows| joins(rows, &search, &record)) {
+                    rows.update(|rows| {
+                        rows.insert(0, Shown { record, is_new: true });
+                        rows.truncate(MOST_SHOWN);
+                    });
+                }
+            }
+        },
+    );
     view! {
         <div class="table-wrap">
             <table class="table table-audit">
-                <caption class="hidden">"Audit records, newest first"</caption>
+                <caption class="hidden">"Records, newest first"</caption>
                 <thead>
                     <tr>
                         <th scope="col">"Outcome"</th>
@@ -138,101 +226,45 @@ fn Records(page: Page<AuditRecord>, query: Query) -> impl IntoView {
                         <th scope="col">"When"</th>
                     </tr>
                 </thead>
-                <tbody>{page.items.into_iter().map(|record| view! { <Record record /> }).collect_view()}</tbody>
+                <tbody>
+                    <For each=move || rows.get() key=|shown| shown.record.seq let(shown)>
+                        <RecordRow record=shown.record is_new=shown.is_new />
+                    </For>
+                </tbody>
             </table>
         </div>
-        <nav class="pages" aria-label="Pages">
-            {first.map(|href| view! { <a class="button" href=href>"Newest"</a> })}
-            {next
-                .map(|href| {
-                    view! {
-                        <a class="button" href=href rel="next">
-                            "Older"
-                            <Icon glyph=Glyph::Next />
-                        </a>
-                    }
-                })}
-        </nav>
-    }
-}
-
-/// What the record's target opens, if it has a page.
-fn target_page(target: &str) -> Option<String> {
-    target.strip_prefix("device:").map(|id| format!("/devices/{id}"))
-}
-
-/// `device:0192…` is too long for a table: kind and the end of the id, which differs most.
-fn short_target(target: &str) -> String {
-    match target.split_once(':') {
-        Some((kind, id)) if id.len() > 12 => {
-            format!("{kind} …{}", id.get(id.len() - 8..).unwrap_or(id))
-        }
-        Some((kind, id)) => format!("{kind} {id}"),
-        None => target.to_owned(),
-    }
-}
-
-#[component]
-fn Record(record: AuditRecord) -> impl IntoView {
-    let (tone, glyph, word) = match record.outcome {
-        AuditOutcome::Success => (Tone::Ok, Glyph::Check, "Done"),
-        AuditOutcome::Denied => (Tone::Danger, Glyph::Cross, "Refused"),
-        AuditOutcome::Failed => (Tone::Attention, Glyph::Alert, "Failed"),
-    };
-    let details = match &record.details {
-        serde_json::Value::Object(map) if !map.is_empty() => {
-            map.iter().map(|(name, value)| format!("{name}: {}", plain(value))).collect::<Vec<_>>().join(", ")
-        }
-        _ => String::new(),
-    };
-    let target = short_target(&record.target);
-    view! {
-        <tr>
-            <td class="cell-state">
-                <Badge tone glyph word />
-            </td>
-            <th scope="row" class="cell-name">
-                <code>{record.action}</code>
-                {(!details.is_empty()).then(|| view! { <span class="sub">{details}</span> })}
-            </th>
-            <td class="cell-who">{record.actor}</td>
-            <td class="cell-target">
-                {match target_page(&record.target) {
-                    Some(href) => view! { <a href=href title=record.target.clone()>{target}</a> }.into_any(),
-                    None => view! { <span title=record.target.clone()>{target}</span> }.into_any(),
-                }}
-            </td>
-            <td class="cell-from">{record.address}</td>
-            <td class="cell-seen">
-                <Moment at=record.at />
-            </td>
-        </tr>
-    }
-}
-
-/// Texts without quotes; ids by their end.
-fn plain(value: &serde_json::Value) -> String {
-    match value.as_str() {
-        Some(id) if id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
-            format!("…{}", id.get(24..).unwrap_or(id))
-        }
-        Some(text) => text.to_owned(),
-        None => value.to_string(),
+        <Pages next first_word="Newest" next_word="Older" />
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use portico_model::audit::AuditOutcome;
+    use portico_model::{AuditId, Timestamp};
+
     use super::*;
 
+    fn record(seq: i64, action: &str) -> AuditRecord {
+        AuditRecord {
+            id: AuditId::nil(),
+            seq,
+            at: Timestamp::from_millis(seq),
+            actor: "user:ada".into(),
+            action: action.into(),
+            target: String::new(),
+            outcome: AuditOutcome::Success,
+            address: String::new(),
+            request_id: String::new(),
+            details: serde_json::Value::Null,
+        }
+    }
+
     #[test]
-    fn long_ids_show_their_end() {
-        let id = "0192f0c1a2b37c4d8e9fa0b1c2d3e4f5";
-        assert_eq!(short_target(&format!("device:{id}")), "device …c2d3e4f5");
-        assert_eq!(short_target("setting:signup"), "setting signup");
-        assert_eq!(short_target(""), "");
-        assert_eq!(target_page("user:1"), None);
-        assert_eq!(plain(&serde_json::json!(id)), "…c2d3e4f5");
-        assert_eq!(plain(&serde_json::json!(3)), "3");
+    fn new_record_joins_once_and_only_where_it_is_looked_for() {
+        let shown = [Shown { record: record(7, "auth.signed_in"), is_new: false }];
+        let security = AuditSearch { security: true, ..AuditSearch::default() };
+        assert!(joins(&shown, &security, &record(8, "session.ended")));
+        assert!(!joins(&shown, &security, &record(8, "device.changed")));
+        assert!(!joins(&shown, &security, &record(7, "session.ended")), "the same record again");
     }
 }

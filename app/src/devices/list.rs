@@ -2,8 +2,6 @@
 
 use leptos::prelude::*;
 use leptos_meta::Title;
-use leptos_router::components::Form;
-use leptos_router::hooks::use_query_map;
 use portico_model::devices::Device;
 use portico_model::identity::Permission;
 use portico_model::live::Event;
@@ -13,72 +11,46 @@ use portico_model::{DeviceId, Page};
 use super::ListDevices;
 use super::row::{ConnectionBadge, foremost, key_title, unit_of, value_text};
 use crate::live::{LiveUpdate, fold, follow, use_live};
-use crate::load::{load, read};
+use crate::load::{load, reload_when};
 use crate::time::Ago;
-use crate::ui::{EmptyState, Glyph, Icon, ProblemView};
+use crate::ui::list::{address, asked, is_restricted};
+use crate::ui::{EmptyState, Filters, Glyph, Icon, Listed, Pages, SelectFilter, TextFilter};
 use crate::viewer::viewer_may;
 
 /// How many values a row shows.
 const VALUES_SHOWN: usize = 2;
 
-/// What the address asks for.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-struct Query {
-    search: String,
-    status: String,
-    connection: String,
-    sort: String,
-    cursor: String,
-}
-
-impl Query {
-    fn is_restricted(&self) -> bool {
-        !(self.search.is_empty() && self.status.is_empty() && self.connection.is_empty())
-    }
-
-    fn address(&self, path: &str, cursor: Option<&str>) -> String {
-        let parts = [
-            ("search", self.search.as_str()),
-            ("status", self.status.as_str()),
-            ("connection", self.connection.as_str()),
-            ("sort", self.sort.as_str()),
-            ("cursor", cursor.unwrap_or_default()),
-        ];
-        let query: Vec<_> = parts
-            .iter()
-            .filter(|(_, value)| !value.is_empty())
-            .map(|(name, value)| format!("{name}={}", crate::browser::encode(value)))
-            .collect();
-        if query.is_empty() { path.to_owned() } else { format!("{path}?{}", query.join("&")) }
-    }
-}
+/// What restricts the list.
+const RESTRICTIONS: &[&str] = &["search", "status", "connection"];
 
 /// The page.
 #[component]
 pub fn DevicesPage() -> impl IntoView {
-    let map = use_query_map();
-    let query = Memo::new(move |_| {
-        map.with(|map| Query {
-            search: map.get("search").unwrap_or_default(),
-            status: map.get("status").unwrap_or_default(),
-            connection: map.get("connection").unwrap_or_default(),
-            sort: map.get("sort").unwrap_or_default(),
-            cursor: map.get("cursor").unwrap_or_default(),
+    let [search, status, connection, sort, cursor] = ["search", "status", "connection", "sort", "cursor"].map(asked);
+    let restricted = is_restricted(RESTRICTIONS);
+    let page = load(move || {
+        Some(ListDevices {
+            search: search.get(),
+            status: status.get(),
+            connection: connection.get(),
+            sort: sort.get(),
+            cursor: cursor.get(),
         })
     });
-    let page = load(move || {
-        let Query { search, status, connection, sort, cursor } = query.get();
-        Some(ListDevices { search, status, connection, sort, cursor })
-    });
     let live = use_live();
-    Effect::new(move |seen: Option<u32>| {
-        let returns = live.returns.get();
-        if seen.is_some_and(|seen| seen != returns) {
-            page.refetch();
-        }
-        returns
-    });
+    reload_when(page, move || live.returns.get());
     let may_register = viewer_may(Permission::RegisterDevices);
+    let export = move || {
+        let (search, status, connection, sort) = (search.get(), status.get(), connection.get(), sort.get());
+        address("/api/v1/devices.csv", [
+            ("search", search.as_str()),
+            ("status", &status),
+            ("connection", &connection),
+            ("sort", &sort),
+        ])
+    };
+    let list = move |found: Page<Device>| view! { <DeviceTable found on_unknown=move || page.refetch() /> }.into_any();
+    let empty = move || view! { <NoDevices restricted=restricted.get_untracked() may_register /> }.into_any();
     view! {
         <Title text="Devices" />
         <div class="page-head">
@@ -86,7 +58,7 @@ pub fn DevicesPage() -> impl IntoView {
             <div class="page-actions">
                 <a
                     class="button"
-                    href=move || query.with(|query| query.address("/api/v1/devices.csv", None))
+                    href=export
                     rel="external"
                     download="devices.csv"
                 >
@@ -104,97 +76,32 @@ pub fn DevicesPage() -> impl IntoView {
                     })}
             </div>
         </div>
-        <Filters query />
-        <Transition fallback=|| view! { <p class="loading" role="status">"Loading devices"</p> }>
-            {move || {
-                page.get()
-                    .map(|answer| match read::<Page<Device>>(answer) {
-                        Ok(found) if found.items.is_empty() => {
-                            view! { <NoDevices restricted=query.with_untracked(Query::is_restricted) may_register /> }
-                                .into_any()
-                        }
-                        Ok(found) => {
-                            let query = query.get_untracked();
-                            view! { <DeviceTable found query on_unknown=move || page.refetch() /> }
-                                .into_any()
-                        }
-                        Err(failure) => view! { <ProblemView failure /> }.into_any(),
-                    })
-            }}
-        </Transition>
-    }
-}
-
-#[component]
-fn Filters(query: Memo<Query>) -> impl IntoView {
-    let select = move |name: &'static str, label: &'static str, choices: &'static [(&'static str, &'static str)]| {
-        let chosen = move || {
-            query.with(|query| match name {
-                "connection" => query.connection.clone(),
-                "status" => query.status.clone(),
-                _ => query.sort.clone(),
-            })
-        };
-        view! {
-            <div class="filter">
-                <label for=format!("filter-{name}")>{label}</label>
-                <select id=format!("filter-{name}") name=name on:change=submit_form_of>
-                    {choices
-                        .iter()
-                        .map(|(value, label)| {
-                            view! {
-                                <option value=*value selected=move || chosen() == *value>
-                                    {*label}
-                                </option>
-                            }
-                        })
-                        .collect_view()}
-                </select>
-            </div>
-        }
-    };
-    view! {
-        <Form method="GET" action="/devices" attr:class="filters" attr:id="device-filters">
-            <div class="filter filter-search">
-                <label for="filter-search">"Search"</label>
-                <input
-                    id="filter-search"
-                    name="search"
-                    type="search"
-                    placeholder="Name, type, place or id"
-                    value=move || query.with(|query| query.search.clone())
-                />
-            </div>
-            {select(
-                "connection",
-                "Connection",
-                &[("", "Any"), ("online", "Online"), ("offline", "Offline"), ("never", "Never seen")],
-            )}
-            {select(
-                "status",
-                "Status",
-                &[("", "Any"), ("active", "Active"), ("inactive", "Inactive"), ("maintenance", "Maintenance")],
-            )}
-            {select(
-                "sort",
-                "Order",
-                &[("", "Name"), ("created", "Newest first")],
-            )}
-            <button class="button filter-apply" type="submit">"Apply"</button>
-        </Form>
-    }
-}
-
-/// A choice takes effect at once; without JavaScript the button does it.
-pub fn submit_form_of(event: leptos::ev::Event) {
-    use leptos::wasm_bindgen::JsCast;
-    if let Some(form) = event
-        .target()
-        .and_then(|target| target.dyn_into::<leptos::web_sys::Element>().ok())
-        .and_then(|element| element.closest("form").ok().flatten())
-        .and_then(|form| form.dyn_into::<leptos::web_sys::HtmlFormElement>().ok())
-    {
-        let _ = form.request_submit();
+        <Filters action="/devices">
+            <TextFilter
+                name="search"
+                label="Search"
+                kind="search"
+                placeholder="Name, type, place or id"
+                wide=true
+            />
+            <SelectFilter
+                name="connection"
+                label="Connection"
+                choices=&[("", "Any"), ("online", "Online"), ("offline", "Offline"), ("never", "Never seen")]
+            />
+            <SelectFilter
+                name="status"
+                label="Status"
+                choices=&[("", "Any"), ("active", "Active"), ("inactive", "Inactive"), ("maintenance", "Maintenance")]
+            />
+            <SelectFilter name="sort" label="Order" choices=&[("", "Name"), ("created", "Newest first")] />
+        </Filters>
+        <Listed
+            page
+            what="devices"
+            list
+            empty
+        />
     }
 }
 
@@ -251,12 +158,10 @@ impl Row {
 #[component]
 fn DeviceTable(
     found: Page<Device>,
-    query: Query,
     /// A device that is not on this page appeared.
     on_unknown: impl Fn() + 'static,
 ) -> impl IntoView {
-    let next = found.next.as_deref().map(|cursor| query.address("/devices", Some(cursor)));
-    let first = (!query.cursor.is_empty()).then(|| query.address("/devices", None));
+    let next = found.next;
     let rows = RwSignal::new(found.items.into_iter().map(Row::new).collect::<Vec<_>>());
     follow(
         || Some("devices".to_owned()),
@@ -308,18 +213,7 @@ fn DeviceTable(
                 </tbody>
             </table>
         </div>
-        <nav class="pages" aria-label="Pages">
-            {first.map(|href| view! { <a class="button" href=href>"First page"</a> })}
-            {next
-                .map(|href| {
-                    view! {
-                        <a class="button" href=href rel="next">
-                            "Next page"
-                            <Icon glyph=Glyph::Next />
-                        </a>
-                    }
-                })}
-        </nav>
+        <Pages next />
     }
 }
 

@@ -8,7 +8,6 @@ use portico_model::groups::Group;
 
 use super::address::{AGGREGATIONS, Asked, WINDOWS};
 use crate::devices::chart::Range;
-use crate::devices::list::submit_form_of;
 use crate::devices::row::{key_title, unit_of};
 
 /// The form. `choices` are the devices that the search found.

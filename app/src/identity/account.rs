@@ -9,6 +9,7 @@ use portico_model::identity::{CurrentUser, Session};
 
 use super::SignOut;
 use super::factors::FactorsCard;
+use super::person::{ErasePerson, PersonalData};
 use super::theme::ThemeChoice;
 use crate::failure::Failure;
 use crate::form::{FormState, PostForm};
@@ -123,6 +124,7 @@ pub fn AccountPage() -> impl IntoView {
     let end_one = FormState::of::<EndSession>();
     let end_others = FormState::of::<EndOtherSessions>();
     let password = FormState::of::<ChangePassword>();
+    let erase = FormState::of::<ErasePerson>();
     let sessions = load(|| Some(Sessions {}));
     let profile = FormState::of::<UpdateProfile>();
     let resend = FormState::of::<ResendVerification>();
@@ -237,6 +239,15 @@ pub fn AccountPage() -> impl IntoView {
         </div>
         <div class="stack">
         <FactorsCard />
+        <Transition>
+            {move || {
+                user.get()
+                    .and_then(|user| read::<CurrentUser>(user).ok())
+                    .map(|user| {
+                        view! { <PersonalData id=user.id username=user.username role=user.role erase own=true /> }
+                    })
+            }}
+        </Transition>
         <section class="card" aria-labelledby="sessions-title">
             <div class="card-head">
                 <h2 id="sessions-title">"Where you are signed in"</h2>
@@ -319,27 +330,36 @@ fn Verified(verified: bool, resend: FormState) -> impl IntoView {
 
 #[component]
 fn SessionEntry(session: Session, end_one: FormState) -> impl IntoView {
-    let browser = browser_name(&session.user_agent);
+    let (id, current) = (session.id.to_string(), session.current);
     view! {
         <li>
-            <span class="session-name">
-                <strong title=session.user_agent.clone()>{browser}</strong>
-                <span class="sub">
-                    {session.address} ", used " <Ago at=Signal::stored(Some(session.last_used_at)) />
-                </span>
-            </span>
-            {if session.current {
+            <SessionName session />
+            {if current {
                 view! { <Badge tone=Tone::Ok glyph=Glyph::Check word="This one" /> }.into_any()
             } else {
                 view! {
                     <PostForm form=end_one class="inline">
-                        <input type="hidden" name="id" value=session.id.to_string() />
+                        <input type="hidden" name="id" value=id />
                         <button class="button button-small" type="submit">"Sign out"</button>
                     </PostForm>
                 }
                     .into_any()
             }}
         </li>
+    }
+}
+
+/// Browser, address and last use of a session.
+#[component]
+pub(super) fn SessionName(session: Session) -> impl IntoView {
+    let browser = browser_name(&session.user_agent);
+    view! {
+        <span class="session-name">
+            <strong title=session.user_agent>{browser}</strong>
+            <span class="sub">
+                {session.address} ", used " <Ago at=Signal::stored(Some(session.last_used_at)) />
+            </span>
+        </span>
     }
 }
 

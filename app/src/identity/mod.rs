@@ -1,14 +1,18 @@
 //! People: signing in, accounts, sessions, users.
 
 pub mod account;
+pub mod api_keys;
 pub mod factors;
 pub mod invitations;
 pub mod login;
 pub mod passkey;
+pub mod person;
 pub mod reset;
 pub mod second_step;
+pub mod settings;
 pub mod setup;
 pub mod sign_up;
+pub mod statistics;
 pub mod step_up;
 pub mod theme;
 pub mod users;

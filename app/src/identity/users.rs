@@ -3,19 +3,18 @@
 use leptos::prelude::*;
 use leptos::server_fn::codec::GetUrl;
 use leptos_meta::Title;
-use leptos_router::components::Form;
-use leptos_router::hooks::use_query_map;
 use portico_model::identity::User;
 use portico_model::{Page, UserId};
 
 use crate::failure::Failure;
 use crate::form::{FormState, PostForm};
-use crate::load::{Ask, given, load, read};
+use crate::load::{Ask, given, load, reload_when};
 use crate::time::Ago;
+use crate::ui::list::asked;
 use crate::ui::toast::use_toasts;
 use crate::ui::{
-    Badge, Choice, Dialog, EmptyState, ErrorSummary, Glyph, Icon, ProblemView, SelectField, SubmitButton, TextField,
-    Tone,
+    Badge, Choice, Dialog, EmptyState, ErrorSummary, Filters, Glyph, Listed, Pages, SelectField, SubmitButton,
+    TextField, TextFilter, Tone,
 };
 use crate::viewer::use_viewer;
 
@@ -105,24 +104,12 @@ pub(super) fn role_choices() -> Vec<Choice> {
 /// The page.
 #[component]
 pub fn UsersPage() -> impl IntoView {
-    let map = use_query_map();
-    let query = Memo::new(move |_| {
-        map.with(|map| (map.get("search").unwrap_or_default(), map.get("cursor").unwrap_or_default()))
-    });
+    let [search, cursor] = ["search", "cursor"].map(asked);
     let create = FormState::of::<CreateUser>();
     let set_role = FormState::of::<SetRole>();
     let set_active = FormState::of::<SetUserActive>();
-    let page = load(move || {
-        let (search, cursor) = query.get();
-        Some(ListUsers { search, cursor })
-    });
-    Effect::new(move |before: Option<u32>| {
-        let changes = create.successes.get() + set_role.successes.get() + set_active.successes.get();
-        if before.is_some_and(|before| before != changes) {
-            page.refetch();
-        }
-        changes
-    });
+    let page = load(move || Some(ListUsers { search: search.get(), cursor: cursor.get() }));
+    reload_when(page, move || create.successes.get() + set_role.successes.get() + set_active.successes.get());
     let created = Signal::derive(move || create.successes.get() > 0);
     let toast = use_toasts();
     Effect::new(move |_| {
@@ -130,6 +117,21 @@ pub fn UsersPage() -> impl IntoView {
             toast(format!("{} can sign in now", user.username));
         }
     });
+    let list = move |page: Page<User>| view! { <UserTable page set_role set_active /> }.into_any();
+    let empty = || {
+        view! {
+            <EmptyState
+                glyph=Glyph::Users
+                title="Nobody matches"
+                text="Search looks into user names and e-mail addresses."
+            >
+                <a class="button" href="/users">
+                    "Show everyone"
+                </a>
+            </EmptyState>
+        }
+        .into_any()
+    };
     view! {
         <Title text="People" />
         <div class="page-head">
@@ -176,48 +178,23 @@ pub fn UsersPage() -> impl IntoView {
                 </Dialog>
             </div>
         </div>
-        <Form method="GET" action="/users" attr:class="filters">
-            <div class="filter filter-search">
-                <label for="user-search">"Search"</label>
-                <input
-                    id="user-search"
-                    name="search"
-                    type="search"
-                    placeholder="User name or e-mail"
-                    value=move || query.with(|(search, _)| search.clone())
-                />
-            </div>
-            <button class="button" type="submit">"Apply"</button>
-        </Form>
+        <Filters action="/users">
+            <TextFilter name="search" label="Search" kind="search" placeholder="User name or e-mail" wide=true />
+        </Filters>
         <ErrorSummary form=set_role shown=&[] />
         <ErrorSummary form=set_active shown=&[] />
-        <Transition fallback=|| view! { <p class="loading" role="status">"Loading people"</p> }>
-            {move || {
-                page.get()
-                    .map(|answer| match read::<Page<User>>(answer) {
-                        Ok(page) if page.items.is_empty() => {
-                            view! {
-                                <EmptyState
-                                    glyph=Glyph::Users
-                                    title="Nobody matches"
-                                    text="Search looks into user names and e-mail addresses."
-                                >
-                                    <a class="button" href="/users">"Show everyone"</a>
-                                </EmptyState>
-                            }
-                                .into_any()
-                        }
-                        Ok(page) => view! { <UserTable page set_role set_active /> }.into_any(),
-                        Err(failure) => view! { <ProblemView failure /> }.into_any(),
-                    })
-            }}
-        </Transition>
+        <Listed
+            page
+            what="people"
+            list
+            empty
+        />
     }
 }
 
 #[component]
 fn UserTable(page: Page<User>, set_role: FormState, set_active: FormState) -> impl IntoView {
-    let next = page.next.as_deref().map(|cursor| format!("/users?cursor={}", crate::browser::encode(cursor)));
+    let next = page.next;
     let me = use_viewer().map(|viewer| viewer.id);
     view! {
         <div class="table-wrap">
@@ -246,17 +223,7 @@ fn UserTable(page: Page<User>, set_role: FormState, set_active: FormState) -> im
                 </tbody>
             </table>
         </div>
-        <nav class="pages" aria-label="Pages">
-            {next
-                .map(|href| {
-                    view! {
-                        <a class="button" href=href rel="next">
-                            "Next page"
-                            <Icon glyph=Glyph::Next />
-                        </a>
-                    }
-                })}
-        </nav>
+        <Pages next />
     }
 }
 
@@ -275,7 +242,10 @@ fn UserRow(user: User, is_me: bool, set_role: FormState, set_active: FormState) 
                 }}
             </td>
             <th scope="row" class="cell-name">
-                <span>{user.username.clone()} {is_me.then_some(" (you)")}</span>
+                <span>
+                    <a href=format!("/users/{}", user.id)>{user.username.clone()}</a>
+                    {is_me.then_some(" (you)")}
+                </span>
                 <span class="sub">{user.email}</span>
             </th>
             <td class="cell-role">

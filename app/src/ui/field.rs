@@ -44,6 +44,9 @@ pub fn TextField(
     #[prop(optional)] maxlength: Option<u32>,
     #[prop(optional)] minlength: Option<u32>,
     #[prop(optional)] pattern: Option<String>,
+    /// Id of the `<datalist>` with its suggestions.
+    #[prop(optional)]
+    list: Option<&'static str>,
     /// Where the same name stands in several forms of a page.
     #[prop(optional, into)]
     id: Option<String>,
@@ -74,6 +77,7 @@ pub fn TextField(
                 maxlength=maxlength
                 minlength=minlength
                 pattern=pattern
+                list=list
                 spellcheck=(kind != "text").then_some("false")
                 aria-invalid=move || error.with(Option::is_some).then_some("true")
                 aria-describedby=described

@@ -31,7 +31,10 @@ pub enum Glyph {
     Pause,
     Plus,
     Search,
+    Settings,
+    Shield,
     SignOut,
+    Statistics,
     System,
     Sun,
     Trash,
@@ -73,8 +76,13 @@ impl Glyph {
             Self::Pause => "M7 4.5v11M13 4.5v11",
             Self::Plus => "M10 4v12M4 10h12",
             Self::Search => "M8.75 14.25a5.5 5.5 0 1 0 0-11 5.5 5.5 0 0 0 0 11ZM13 13l4 4",
+            Self::Settings => "M3 6h7M14 6h3M12 3.75v4.5M3 14h3M10 14h7M8 11.75v4.5",
+            Self::Shield => {
+                "M10 2.75 4 5v4.75c0 3.5 2.5 6.25 6 7.5 3.5-1.25 6-4 6-7.5V5l-6-2.25ZM7.5 10l1.75 1.75L12.75 8"
+            }
             Self::SignOut => "M8 3.5H4v13h4M12.5 6.5 16 10l-3.5 3.5M16 10H8",
             Self::System => "M3 4h14v9.5H3zM7 17h6M10 13.5V17",
+            Self::Statistics => "M3.5 16.5h13M5.5 16.5V10M10 16.5v-13M14.5 16.5V7",
             Self::Sun => {
                 "M10 13.25a3.25 3.25 0 1 0 0-6.5 3.25 3.25 0 0 0 0 6.5ZM10 2.5V4M10 16v1.5M2.5 10H4M16 10h1.5M4.7 4.7l1 1M14.3 14.3l1 1M4.7 15.3l1-1M14.3 5.7l1-1"
             }

@@ -6,6 +6,7 @@ pub mod dialog;
 pub mod empty;
 pub mod field;
 pub mod icon;
+pub mod list;
 pub mod problem;
 pub mod toast;
 
@@ -15,4 +16,5 @@ pub use dialog::Dialog;
 pub use empty::EmptyState;
 pub use field::{Choice, ErrorSummary, SelectField, TextAreaField, TextField};
 pub use icon::{Glyph, Icon};
+pub use list::{Filters, Listed, Pages, SelectFilter, TextFilter};
 pub use problem::ProblemView;

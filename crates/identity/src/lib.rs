@@ -22,8 +22,8 @@ mod token;
 
 pub use context::RequestContext;
 pub use extract::{Auth, MaybeAuth};
-pub use service::second_factor::{Proof, SecondFactorChallenge, SignIn};
 pub use service::organization::{OrganizationUpdate, time_zones};
+pub use service::second_factor::{Proof, SecondFactorChallenge, SignIn};
 pub use service::service_keys::{NewServiceKey, ServiceKeyChange};
 pub use service::trail::AuditQuery;
 pub use service::users::{AfterCommit, NewUser, UserChange, UserDependents};

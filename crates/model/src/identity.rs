@@ -167,8 +167,9 @@ impl Signup {
 pub struct Organization {
     pub id: OrganizationId,
     pub name: String,
-    /// Where the building stands, an IANA time zone such as `Europe/Berlin`; times are shown in it.
-    pub time_zone: String,
+    /// Where the building stands, an IANA time zone such as `Europe/Berlin`; times are shown in it. Absent: in that of
+    /// each reader.
+    pub time_zone: Option<String>,
     /// Who may make an account; absent: as the server's configuration says.
     pub signup: Option<Signup>,
     /// Who may make an account now.

@@ -34,7 +34,10 @@ impl Identity {
         if role != Role::User {
             self.require_fresh_authentication(actor).await?;
         }
-        if self.signup_mode().await? == Signup::Closed {
+        let mut tx = self.platform.db.read().await?;
+        let signup = self.signup_in_force(&mut tx, actor.organization).await?;
+        drop(tx);
+        if signup == Signup::Closed {
             return Err(Error::forbidden("signup_closed", "Sign-up is closed: invitations are switched off."));
         }
         let email = Email::parse(email).map_err(|field| Error::fields(vec![field]))?;

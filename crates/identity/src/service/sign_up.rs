@@ -14,12 +14,16 @@ use crate::password::check_strength;
 use crate::store;
 
 impl Identity {
-    /// Who may make an account here.
+    /// Who may make an account here: in the first organisation, where those who sign up go.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn signup_mode(&self) -> Result<Signup> {
-        Ok(self.platform.config.signup)
+        let mut tx = self.platform.db.read().await?;
+        match store::organization::find_first(&mut tx).await? {
+            Some(organization) => self.signup_in_force(&mut tx, organization).await,
+            None => Ok(self.platform.config.signup),
+        }
     }
 
     /// Makes an account for oneself, with the role `user`, in the first organisation, and sends a link that confirms its

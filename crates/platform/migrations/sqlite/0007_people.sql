@@ -25,7 +25,8 @@ create table service_key_secret (
 create index service_key_secret_by_key on service_key_secret (service_key_id);
 create index service_key_secret_by_expiry on service_key_secret (expires_at) where expires_at is not null;
 
--- What administrators decide for all; an organisation without a row, or a null, follows the configuration.
+-- What administrators decide for all; an organisation without a row, or a null, follows the configuration. An empty time
+-- zone is that of each reader.
 create table organization_settings (
     organization_id blob primary key not null references organization (id),
     time_zone text not null,
