@@ -28,7 +28,9 @@ struct Elsewhere {
     service_key: String,
     view: String,
     webhook: String,
-    alarm_rule: Option<String>,
+    alarm_rule: String,
+    alarm: String,
+    invitation: String,
 }
 
 async fn made(server: &Server, token: &str, path: &str, body: Value, id: &str) -> String {
@@ -59,19 +61,36 @@ impl Elsewhere {
         let (_, sessions) = server.call(Method::GET, "/api/v1/sessions", Some(&token), None).await;
         let service = named(json!({ "scopes": ["read_audit"] }));
         let webhook = named(json!({ "url": "https://example.org/hook" }));
-        let elsewhere = Self {
+        let rule = named(json!({
+            "severity": "warning", "scope": { "kind": "device", "device_id": device },
+            "condition": { "kind": "threshold", "key": "t", "side": "above", "limit": 20.0 },
+        }));
+        let guest = json!({ "email": format!("{MARK}-guest@example.com") });
+        let mut elsewhere = Self {
             user: made(server, &token, "/api/v1/users", user, "/user/id").await,
             session: sessions["sessions"][0]["id"].as_str().unwrap().to_owned(),
             group: made(server, &token, "/api/v1/groups", named(json!({})), "/group/id").await,
             service_key: made(server, &token, "/api/v1/service-keys", service, "/service_key/id").await,
             view: made(server, &token, "/api/v1/views", view, "/id").await,
             webhook: made(server, &token, "/api/v1/webhooks", webhook, "/webhook/id").await,
-            alarm_rule: None,
+            alarm_rule: made(server, &token, "/api/v1/alarm-rules", rule, "/id").await,
+            alarm: String::new(),
+            invitation: made(server, &token, "/api/v1/invitations", guest, "/invitation/id").await,
             token,
             device,
             key,
         };
         elsewhere.measure(server, 21.0).await;
+        let found = std::sync::Mutex::new(String::new());
+        eventually("the alarm is raised", || async {
+            let (_, alarms) = server.call(Method::GET, "/api/v1/alarms", Some(&elsewhere.token), None).await;
+            let id = alarms.pointer("/items/0/id").and_then(Value::as_str).unwrap_or_default().to_owned();
+            let is_there = !id.is_empty();
+            *found.lock().unwrap() = id;
+            is_there
+        })
+        .await;
+        elsewhere.alarm = found.into_inner().unwrap();
         elsewhere
     }
 
@@ -99,10 +118,12 @@ impl Elsewhere {
                 (_, "service-keys") => &self.service_key,
                 (_, "views") => &self.view,
                 (_, "webhooks") => &self.webhook,
-                (_, "alarm-rules" | "rules") => self.alarm_rule.as_deref().unwrap_or(&self.device),
+                (_, "alarm-rules") => &self.alarm_rule,
+                (_, "alarms") => &self.alarm,
+                (_, "invitations") => &self.invitation,
                 ("{device_id}", _) | (_, "devices" | "telemetry") => &self.device,
                 // Nobody has one of these here; that one's id opens none is for their own tests.
-                (_, "alarms" | "deliveries" | "browsers" | "invitations" | "passkeys") => &self.device,
+                (_, "deliveries" | "browsers" | "passkeys") => &self.device,
                 (_, other) if BY_SEGMENT.contains(&other) => &self.device,
                 _ => return None,
             });
@@ -110,8 +131,19 @@ impl Elsewhere {
         Some(real.join("/"))
     }
 
-    fn ids(&self) -> [&str; 7] {
-        [&self.device, &self.user, &self.session, &self.group, &self.service_key, &self.view, &self.webhook]
+    fn ids(&self) -> [&str; 10] {
+        [
+            &self.device,
+            &self.user,
+            &self.session,
+            &self.group,
+            &self.service_key,
+            &self.view,
+            &self.webhook,
+            &self.alarm_rule,
+            &self.alarm,
+            &self.invitation,
+        ]
     }
 
     /// All that the other organisation sees of itself, apart from what moves by itself.
@@ -124,6 +156,9 @@ impl Elsewhere {
             format!("/api/v1/telemetry/{}/latest", self.device),
             format!("/api/v1/groups/{}?include_devices=true", self.group),
             format!("/api/v1/views/{}", self.view),
+            format!("/api/v1/alarms/{}", self.alarm),
+            format!("/api/v1/alarm-rules/{}", self.alarm_rule),
+            "/api/v1/invitations".to_owned(),
             "/api/v1/users".to_owned(),
             "/api/v1/sessions".to_owned(),
             "/api/v1/service-keys".to_owned(),

@@ -62,7 +62,8 @@ pub async fn find_by_login(tx: &mut Tx, login_key: &str) -> Result<Option<Accoun
 /// By id, in whatever organisation: a trusted proxy names no other.
 pub async fn find_anywhere(tx: &mut Tx, id: UserId) -> Result<Option<Account>> {
     let row: Option<Row> = on_db!(tx, conn => sqlx::query_as(
-        "select id, organization_id, username, email, role, password_hash, is_active, created_at, last_login_at
+        "select id, organization_id, username, email, role, password_hash, is_active, created_at, last_login_at,
+           email_verified_at
          from user_account where id = $1",
     ).bind(id).fetch_optional(conn).await)?;
     row.map(Row::into_account).transpose()
