@@ -88,9 +88,15 @@ async fn sign_up_needs_to_be_open() {
             assert_eq!(user.role, Role::User);
             assert_eq!(world.actor("dora").await.organization, world.organization);
             let again = world.identity.sign_up("Dora", "dora2@example.org", PASSWORD, &here()).await.unwrap_err();
-            assert_eq!((again.kind(), again.message()), (ErrorKind::Conflict, "User with username 'Dora' already exists"));
+            assert_eq!(
+                (again.kind(), again.message()),
+                (ErrorKind::Conflict, "User with username 'Dora' already exists")
+            );
             let again = world.identity.sign_up("dora2", "DORA@example.org", PASSWORD, &here()).await.unwrap_err();
-            assert_eq!((again.kind(), again.message()), (ErrorKind::Conflict, "User with email 'DORA@example.org' already exists"));
+            assert_eq!(
+                (again.kind(), again.message()),
+                (ErrorKind::Conflict, "User with email 'DORA@example.org' already exists")
+            );
         },
     )
     .await;
