@@ -42,12 +42,10 @@ pub fn DevicesPage() -> impl IntoView {
     let may_register = viewer_may(Permission::RegisterDevices);
     let export = move || {
         let (search, status, connection, sort) = (search.get(), status.get(), connection.get(), sort.get());
-        address("/api/v1/devices.csv", [
-            ("search", search.as_str()),
-            ("status", &status),
-            ("connection", &connection),
-            ("sort", &sort),
-        ])
+        address(
+            "/api/v1/devices.csv",
+            [("search", search.as_str()), ("status", &status), ("connection", &connection), ("sort", &sort)],
+        )
     };
     let list = move |found: Page<Device>| view! { <DeviceTable found on_unknown=move || page.refetch() /> }.into_any();
     let empty = move || view! { <NoDevices restricted=restricted.get_untracked() may_register /> }.into_any();

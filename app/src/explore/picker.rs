@@ -9,6 +9,7 @@ use portico_model::groups::Group;
 use super::address::{AGGREGATIONS, Asked, WINDOWS};
 use crate::devices::chart::Range;
 use crate::devices::row::{key_title, unit_of};
+use crate::ui::list::submit_form_of;
 
 /// The form. `choices` are the devices that the search found.
 #[component]
