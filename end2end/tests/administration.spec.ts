@@ -55,10 +55,12 @@ test("the organisation's settings are kept, and wrong ones explained", async ({ 
   await form.getByRole("button", { name: "Save settings" }).click();
   await expect(page.getByText("Settings saved")).toBeVisible();
   await page.reload();
+  await expectLive(page);
   await expect(form.getByLabel("Time zone of the building")).toHaveValue("Europe/Berlin");
   const retention = page.locator("#save-retention");
   await retention.getByLabel("Single measurements, days").fill("30");
   await retention.getByRole("button", { name: "Save retention" }).click();
+  await expect(page.getByText("Settings saved")).toBeVisible();
   await page.reload();
   await expect(retention.getByLabel("Single measurements, days")).toHaveValue("30");
 });
@@ -97,8 +99,9 @@ test("the trail is filtered, followed live and exported", async ({ page, house, 
   await expect(page).toHaveURL(/outcome=denied/);
 });
 
-test("a person takes their data along and is forgotten", async ({ page, openContext, house }) => {
+test("a person takes their data along and is forgotten", async ({ page, openContext, house, complaints }) => {
   const { url } = house.portico;
+  complaints.expected.push(/WebSocket|status of 401/);
   const username = `hopper${process.pid}`;
   const user = { username, email: `${username}@example.org`, password: PASSWORD, role: "user" };
   expect((await page.request.post(`${url}/api/v1/users`, { data: user })).ok()).toBe(true);
