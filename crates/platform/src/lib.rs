@@ -22,6 +22,7 @@ pub mod statistics;
 pub mod tasks;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod tls;
 pub mod ws;
 
 use std::sync::Arc;

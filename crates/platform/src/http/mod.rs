@@ -13,7 +13,7 @@ mod rate_limit;
 mod rewrite;
 mod scope;
 mod serve;
-mod tls;
+mod shared;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +30,7 @@ use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
+pub use crate::tls::Tls;
 pub use config::{HttpConfig, Network, RateLimitConfig};
 pub use extract::{Json, Path, Query};
 pub use health::{Health, Probe};
@@ -37,7 +38,7 @@ pub use observe::Metrics;
 pub use rate_limit::{RateLimits, RouteClass};
 pub use scope::{ClientAddress, Scope, admit, current_request_id};
 pub use serve::{Listening, listen};
-pub use tls::Tls;
+use shared::Share;
 
 use crate::Platform;
 use crate::error::Error;
@@ -52,23 +53,31 @@ pub fn wrap(router: Router, platform: &Platform, metrics: Metrics) -> Router {
     let cors = (!config.cors_origins.is_empty()).then(|| cors(&config.cors_origins));
     // From the innermost to the outermost.
     let routes = router
+        .layer(Share)
         .layer(from_fn(problems::answer))
+        .layer(Share)
         .layer(DefaultBodyLimit::disable())
         .layer(from_fn(move |request: Request, next: Next| problems::limit_body(body_limit, request, next)))
+        .layer(Share)
         .layer(from_fn(move |scope: Extension<Scope>, request: Request, next: Next| {
             rate_limit::limit(by_address.clone(), scope, request, next)
         }))
+        .layer(Share)
         .layer(from_fn(move |request: Request, next: Next| problems::in_time(timeout, request, next)))
+        .layer(Share)
         .layer(compression())
         .layer(option_layer(cors))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn(move |scope: Extension<Scope>, request: Request, next: Next| {
             headers::secure(hsts_s, scope, request, next)
         }))
+        .layer(Share)
         .layer(from_fn(observe::watch))
+        .layer(Share)
         .layer(from_fn(move |request: Request, next: Next| {
             scope::attach(Arc::clone(&config), limits.clone(), request, next)
         }))
+        .layer(Share)
         .layer(Extension(metrics));
     // The rewrite must come before routing, so the routes are the inner service of a router that has none.
     Router::new().fallback_service(tower::ServiceExt::<Request>::map_request(routes, rewrite::compat))

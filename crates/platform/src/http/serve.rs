@@ -1,6 +1,7 @@
 //! Listening, with or without TLS, and a graceful end.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -11,21 +12,18 @@ use tokio_util::sync::CancellationToken;
 
 use super::config::HttpConfig;
 use super::connections::Room;
-use super::tls::Tls;
 use crate::error::{Error, Result};
+use crate::tls::{Certificate, RELOAD_EVERY, Tls};
 
 /// A server that listens but does not answer yet.
 pub struct Listening {
     listener: std::net::TcpListener,
     address: SocketAddr,
-    tls: Option<(RustlsConfig, Tls)>,
+    tls: Option<(RustlsConfig, Arc<Certificate>)>,
     room: Room,
     header_timeout: Duration,
     reload_every: Duration,
 }
-
-/// How often the certificate files are looked at.
-const RELOAD_EVERY: Duration = Duration::from_secs(30);
 
 /// Takes the address; port 0 takes any free one.
 ///
@@ -34,7 +32,10 @@ const RELOAD_EVERY: Duration = Duration::from_secs(30);
 pub async fn listen(address: SocketAddr, tls: Option<Tls>) -> Result<Listening> {
     let tls = match tls {
         None => None,
-        Some(files) => Some((files.load().await?, files)),
+        Some(files) => {
+            let certificate = Certificate::load("http", files).await?;
+            Some((RustlsConfig::from_config(certificate.server_config(&[b"h2", b"http/1.1"])?), certificate))
+        }
     };
     let listener = std::net::TcpListener::bind(address).map_err(|error| {
         Error::conflict(
@@ -92,8 +93,8 @@ impl Listening {
         let serve = async {
             match self.tls {
                 None => server.acceptor(self.room).serve(service).await,
-                Some((config, files)) => {
-                    let reload = files.reload(config.clone(), self.reload_every, cancel.clone());
+                Some((config, certificate)) => {
+                    let reload = certificate.watch(self.reload_every, cancel.clone());
                     let secured = server.acceptor(RustlsAcceptor::new(config).acceptor(self.room));
                     tokio::join!(secured.serve(service), reload).0
                 }

@@ -16,6 +16,7 @@ use mqtt5::broker::sys_topics::BrokerStats;
 use mqtt5::broker::transport::BrokerTransport;
 use tokio::net::TcpListener;
 use tokio::sync::broadcast;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -25,11 +26,12 @@ use super::connection::Registry;
 use super::limits::ConnectionLimits;
 use super::listener::{self, Listener};
 use super::storage::{self, Opened};
-use super::{Addresses, BrokerOptions, RunningBroker, tls};
+use super::{Addresses, BrokerOptions, RunningBroker};
 use crate::BoxFuture;
 use crate::error::{Error, Result};
 use crate::mqtt::config::{MqttConfig, MqttLimits};
 use crate::mqtt::topic::Topics;
+use crate::tls::{Certificate, RELOAD_EVERY, Tls};
 
 /// How long messages that are being stored, and after that the connections, may take to end at shutdown.
 const DRAIN: Duration = Duration::from_secs(3);
@@ -128,7 +130,8 @@ async fn listen(shared: &Arc<Shared>, background: &TaskTracker) -> Result<Addres
     let tls = match (config.tls_addr, &config.tls_cert, &config.tls_key) {
         (Some(addr), Some(cert), Some(key)) => {
             let bound = bind("mqtt.tls_addr", addr).await?;
-            Some((bound, tls::acceptor(cert, key, shared.stopping.clone()).await?))
+            let files = Tls { cert: cert.clone(), key: key.clone() };
+            Some((bound, Certificate::load("mqtt", files).await?))
         }
         (Some(_), ..) => return Err(Error::field("mqtt.tls_addr", "needs mqtt.tls_cert and mqtt.tls_key")),
         (None, ..) => None,
@@ -144,8 +147,9 @@ async fn listen(shared: &Arc<Shared>, background: &TaskTracker) -> Result<Addres
         websocket: websocket.as_ref().map(|(_, addr)| *addr),
     };
     background.spawn(listener::run(plain, Listener::Plain, Arc::clone(shared)));
-    if let Some(((socket, _), (acceptor, watch))) = tls {
-        background.spawn(watch);
+    if let Some(((socket, _), certificate)) = tls {
+        let acceptor = TlsAcceptor::from(certificate.server_config(&[])?);
+        background.spawn(certificate.watch(RELOAD_EVERY, shared.stopping.clone()));
         background.spawn(listener::run(socket, Listener::Tls(acceptor), Arc::clone(shared)));
     }
     if let Some((socket, _)) = websocket {

@@ -9,7 +9,6 @@ mod limits;
 mod listener;
 mod storage;
 mod stream;
-mod tls;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

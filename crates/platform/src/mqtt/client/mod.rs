@@ -5,6 +5,7 @@ mod delivery;
 mod session;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -78,6 +79,8 @@ struct Shared {
     session: Session,
     unacknowledged: Semaphore,
     ready: watch::Sender<bool>,
+    /// The broker is about to end, which is nothing to warn of.
+    ending: AtomicBool,
     /// Marks our own events, so that we do not take them for another server's.
     origin: [u8; ORIGIN_BYTES],
 }
@@ -96,6 +99,7 @@ impl MqttClient {
                 session: Session::default(),
                 unacknowledged: Semaphore::new(MAX_UNACKNOWLEDGED),
                 ready: watch::Sender::new(false),
+                ending: AtomicBool::new(false),
                 origin: rand::random(),
             }),
         }
@@ -105,6 +109,11 @@ impl MqttClient {
     #[must_use]
     pub fn is_ready(&self) -> bool {
         *self.shared.ready.borrow()
+    }
+
+    /// To be called before the broker is stopped on purpose.
+    pub fn expect_end(&self) {
+        self.shared.ending.store(true, Ordering::Relaxed);
     }
 
     /// Changes of [`Self::is_ready`].
@@ -169,7 +178,7 @@ impl MqttClient {
                     break;
                 }
                 // Once, and then now and then.
-                if failures.is_multiple_of(60) {
+                if failures.is_multiple_of(60) && !self.shared.ending.load(Ordering::Relaxed) {
                     tracing::warn!(reason, failures, "no connection to the MQTT broker");
                 }
                 failures += 1;
