@@ -32,6 +32,13 @@ const ROOM_VALUES: u32 = 200_000;
 /// A frame to browsers holds at most this many samples of a device, the newest; charts load older ones by themselves.
 const EVENT_SAMPLES: usize = 500;
 
+/// How long a batch waits for as many messages as the one before it had. Their senders have just been answered and most
+/// send the next at once; a commit for a few of them costs as much as one for all.
+const GATHER: Duration = Duration::from_millis(2);
+
+/// Of fewer senders nobody waits for another.
+const COMPANY: usize = 4;
+
 /// The longest pause between two attempts while the database is away.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
@@ -67,12 +74,14 @@ struct Writer {
     judge: Judge,
     queue: mpsc::Receiver<Submission>,
     index: SeriesIndex,
+    /// Messages in the batch before.
+    before: usize,
 }
 
 impl Ingest {
     pub fn new(platform: Platform, presence: Presence, judge: Judge) -> Self {
         let (queue, receiver) = mpsc::channel(platform.config.devices.ingest_queue_messages.max(1));
-        let writer = Writer { platform, presence, judge, queue: receiver, index: SeriesIndex::default() };
+        let writer = Writer { platform, presence, judge, queue: receiver, index: SeriesIndex::default(), before: 0 };
         Self { queue, room: Arc::new(Semaphore::new(ROOM_VALUES as usize)), writer: Arc::new(Mutex::new(writer)) }
     }
 
@@ -124,7 +133,7 @@ fn ending() -> Error {
 
 impl Writer {
     /// Everything that waits, up to the configured number of points. A lone message is not kept waiting for company:
-    /// while one batch is committed the next one gathers by itself.
+    /// while one batch is committed the next one gathers by itself. Under load it is worth a moment, see [`GATHER`].
     async fn next_batch(&mut self, cancel: &CancellationToken) -> Option<Vec<Submission>> {
         let first = tokio::select! {
             biased;
@@ -132,7 +141,9 @@ impl Writer {
             () = cancel.cancelled() => return None,
         };
         let limit = self.platform.config.devices.batch_points.max(1);
-        let deadline = tokio::time::Instant::now() + Duration::from_millis(self.platform.config.devices.batch_wait_ms);
+        let began = tokio::time::Instant::now();
+        let deadline = began + Duration::from_millis(self.platform.config.devices.batch_wait_ms);
+        let gathered = deadline.min(began + GATHER);
         let mut values = first.values;
         let mut batch = vec![first];
         let mut yielded = false;
@@ -142,7 +153,16 @@ impl Writer {
                     values += submission.values;
                     batch.push(submission);
                 }
-                Err(_) if yielded => break,
+                Err(_) if yielded => {
+                    if self.before < COMPANY || batch.len() >= self.before {
+                        break;
+                    }
+                    let Ok(Some(submission)) = tokio::time::timeout_at(gathered, self.queue.recv()).await else {
+                        break;
+                    };
+                    values += submission.values;
+                    batch.push(submission);
+                }
                 Err(_) => {
                     // Lets senders that were woken by the last commit put their next message in.
                     yielded = true;
@@ -150,6 +170,7 @@ impl Writer {
                 }
             }
         }
+        self.before = batch.len();
         Some(batch)
     }
 
