@@ -2,6 +2,7 @@
 # Installs the Debian packages that are missing, by group:
 #   run   what building and running Portico needs beyond Rust, Node and npm
 #   test  the browser, broker and database that the tests use
+#   load  the load generator of scripts/load.sh
 #   wasm  Debian's compiler for wasm32, for machines where rustup cannot fetch that target
 set -euo pipefail
 . "$(dirname "$0")/env.sh"
@@ -12,8 +13,9 @@ for group in "$@"; do
     case $group in
     run) packages+=(gcc libc6-dev make ca-certificates) ;;
     test) packages+=(chromium fonts-dejavu-core mosquitto mosquitto-clients postgresql postgresql-client shellcheck curl python3-venv) ;;
+    load) packages+=(wrk) ;;
     wasm) packages+=(rustc-web cargo-web rust-web-src lld-22) ;;
-    *) die "unknown group '$group' (run, test, wasm)" ;;
+    *) die "unknown group '$group' (run, test, load, wasm)" ;;
     esac
 done
 

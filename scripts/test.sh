@@ -25,5 +25,8 @@ step "Web site" scripts/site.sh
 step "Rust tests" rust_tests
 export PORTICO_BIN=$CARGO_TARGET_DIR/debug/portico
 step "Contract fuzzer" scripts/schemathesis.sh
+step "TypeScript client" scripts/client-typescript.sh
+step "Postman collection" scripts/postman.sh "$CARGO_TARGET_DIR/portico.postman_collection.json"
+step "Deployment files" scripts/deploy.sh
 step "Browser tests" scripts/e2e.sh
 say "everything passed in $((SECONDS / 60)) min $((SECONDS % 60)) s"

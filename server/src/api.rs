@@ -5,6 +5,7 @@ mod examples;
 
 use axum::Router;
 use axum::extract::{FromRequestParts, Request};
+use axum::http::{HeaderValue, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
 use portico_identity::MaybeAuth;
@@ -12,6 +13,7 @@ use portico_platform::http::{Health, Metrics, Probe, idempotency};
 use portico_platform::mqtt::MqttClient;
 use portico_platform::{Clock, Platform};
 use serde_json::Value;
+use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder};
 use utoipa_axum::router::OpenApiRouter;
@@ -27,7 +29,16 @@ pub fn router(platform: &Platform, domains: &Domains, mqtt: &MqttClient) -> Rout
         .merge(api)
         .merge(status::router(platform, domains, health(platform, mqtt)))
         .route("/metrics", axum::routing::get(Metrics::serve))
-        .merge(SwaggerUi::new("/docs").external_url_unchecked("/api/v1/openapi.json", complete(described)))
+        .merge(documentation(complete(described)))
+}
+
+/// The document, and the page that shows it.
+fn documentation(document: Value) -> Router {
+    let pages: Router = SwaggerUi::new("/docs").external_url_unchecked("/api/v1/openapi.json", document).into();
+    // Swagger UI puts a style sheet of its own into its page; its scripts are files as everywhere.
+    const POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; object-src 'none'; \
+                          frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
+    pages.layer(SetResponseHeaderLayer::overriding(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY)))
 }
 
 /// Who repeats a request with an `Idempotency-Key` is known by his account: his token may have been renewed since.

@@ -113,6 +113,7 @@ impl Portico {
     /// Stops listening, lets what is under way finish, flushes, closes the database.
     pub async fn stop(self) {
         if let Some(broker) = &self.broker.broker {
+            self.broker.client.expect_end();
             broker.shutdown().await;
         }
         let deadline = Duration::from_millis(self.platform.config.http.shutdown_ms);

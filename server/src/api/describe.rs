@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use axum::http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use super::examples;
@@ -96,6 +97,7 @@ pub fn complete(document: &mut Value) {
         }
     }
     tell_apart(document);
+    open_parts(document);
     let responses: Map<String, Value> =
         FAILURES.iter().map(|failure| (failure.name.to_owned(), component(failure))).collect();
     document["components"]["responses"] = Value::Object(responses);
@@ -155,6 +157,22 @@ fn name(operation: &mut Map<String, Value>) {
     }
 }
 
+/// A type that refuses unknown fields cannot be a part of another that has more of them: as a part it is described as open.
+fn open_parts(document: &mut Value) {
+    let Some(schemas) = document.pointer_mut("/components/schemas").and_then(Value::as_object_mut) else { return };
+    let parts: Vec<String> = schemas
+        .values()
+        .filter_map(|schema| schema["allOf"].as_array())
+        .flatten()
+        .filter_map(|part| part["$ref"].as_str()?.rsplit('/').next().map(ToOwned::to_owned))
+        .collect();
+    for part in parts {
+        if let Some(schema) = schemas.get_mut(&part).and_then(Value::as_object_mut) {
+            schema.remove("additionalProperties");
+        }
+    }
+}
+
 /// Operations of a tag that have the same function's name are called by their method and path.
 fn tell_apart(document: &mut Value) {
     let mut names: BTreeMap<String, usize> = BTreeMap::new();
@@ -185,28 +203,23 @@ fn complete_response(status: &str, response: &mut Value) {
             own["description"] = json!(description);
             *response = own;
         }
+        None if status.starts_with(['4', '5']) => rarer(status, response),
         None if description.is_empty() => response["description"] = json!("Done"),
         None => {}
     }
 }
 
+/// An error that only few operations answer: what it means is theirs to say.
+fn rarer(status: &str, response: &mut Value) {
+    let title = StatusCode::from_bytes(status.as_bytes()).ok().and_then(|code| code.canonical_reason());
+    let title = title.unwrap_or("Error");
+    let detail = response["description"].as_str().filter(|text| !text.is_empty()).unwrap_or(title).to_owned();
+    let code = title.to_lowercase().replace(' ', "_");
+    *response = problem(status, title, &code, &detail, &detail);
+}
+
 fn component(failure: &Failure) -> Value {
-    let example = json!({
-        "type": "about:blank",
-        "title": failure.title,
-        "status": failure.status.parse::<u16>().unwrap_or_default(),
-        "code": failure.code,
-        "detail": failure.detail,
-        "error": failure.detail,
-        "request_id": examples::ID,
-    });
-    let mut response = json!({
-        "description": failure.meaning,
-        "content": { "application/problem+json": {
-            "schema": { "$ref": "#/components/schemas/Problem" },
-            "example": example,
-        } },
-    });
+    let mut response = problem(failure.status, failure.title, failure.code, failure.detail, failure.meaning);
     if matches!(failure.status, "429" | "503") {
         response["headers"] = json!({ "Retry-After": {
             "description": "Seconds to wait",
@@ -214,6 +227,25 @@ fn component(failure: &Failure) -> Value {
         } });
     }
     response
+}
+
+fn problem(status: &str, title: &str, code: &str, detail: &str, meaning: &str) -> Value {
+    let example = json!({
+        "type": "about:blank",
+        "title": title,
+        "status": status.parse::<u16>().unwrap_or_default(),
+        "code": code,
+        "detail": detail,
+        "error": detail,
+        "request_id": examples::ID,
+    });
+    json!({
+        "description": meaning,
+        "content": { "application/problem+json": {
+            "schema": { "$ref": "#/components/schemas/Problem" },
+            "example": example,
+        } },
+    })
 }
 
 fn idempotency_key() -> Value {

@@ -2,6 +2,7 @@
 //! Mosquitto.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod contract;
 mod crash;
 mod external;
 mod harness;
