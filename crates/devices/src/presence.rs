@@ -408,7 +408,8 @@ impl Row {
             self.deadline_at = Some(seen_at.plus_millis(silence_allowed_ms(heartbeat_interval_s)));
         } else {
             // A last will is the broker's word, not the device's: it was not seen.
-            self.connection = Connection::Offline.as_str().to_owned();
+            let heard = self.last_seen_at.is_some();
+            self.connection = if heard { Connection::Offline } else { Connection::Never }.as_str().to_owned();
             self.deadline_at = None;
         }
         true

@@ -146,3 +146,18 @@ async fn an_inactive_device_is_not_stored_and_an_unknown_one_is_passed_over() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn the_will_of_a_device_that_was_never_heard_changes_nothing() {
+    each(|world| async move {
+        let id = world.device("meter").await.device.id;
+        send(&world, id, TopicKind::Status, b"offline").await;
+        let shown = world.devices.get(&world.manager, id).await.unwrap();
+        assert_eq!((shown.connection, shown.last_seen_at), (Connection::Never, None));
+        send(&world, id, TopicKind::Status, b"online").await;
+        assert_eq!(world.devices.get(&world.manager, id).await.unwrap().connection, Connection::Online);
+        send(&world, id, TopicKind::Status, b"offline").await;
+        assert_eq!(world.devices.get(&world.manager, id).await.unwrap().connection, Connection::Offline);
+    })
+    .await;
+}
