@@ -31,6 +31,7 @@ impl Domains {
         self.notifications.start();
         self.alarms.start();
         self.devices.start();
+        self.identity.register_dependents(std::sync::Arc::new(self.alarms.clone()));
         self.identity.register_dependents(std::sync::Arc::new(self.devices.clone()));
     }
 }

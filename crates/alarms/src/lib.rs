@@ -8,6 +8,7 @@
 
 mod engine;
 mod jobs;
+mod owner;
 pub mod rest;
 mod service;
 mod store;

@@ -354,3 +354,16 @@ pub async fn delete_cleared_before(tx: &mut Tx, before: Timestamp) -> Result<u64
              select id from alarm where cleared_at is not null and cleared_at < $1 order by cleared_at limit $2)",
     ).bind(before).bind(BATCH).execute(conn).await.map(|done| done.rows_affected()))?)
 }
+
+/// Who acknowledged, cleared or noted something is named by a pseudonym from now on.
+pub async fn rename_person(tx: &mut Tx, organization: OrganizationId, label: &str, pseudonym: &str) -> Result<()> {
+    for update in [
+        "update alarm set acknowledged_by = $3 where organization_id = $1 and acknowledged_by = $2",
+        "update alarm set cleared_by = $3 where organization_id = $1 and cleared_by = $2",
+        "update alarm_step set actor = $3 where organization_id = $1 and actor = $2",
+    ] {
+        on_db!(tx, conn => sqlx::query(update).bind(organization).bind(label).bind(pseudonym)
+            .execute(conn).await.map(drop))?;
+    }
+    Ok(())
+}

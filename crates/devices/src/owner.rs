@@ -1,7 +1,7 @@
 //! What a user's going does to his devices, groups and views: deleted with him, in the same transaction; cut off while he
 //! is kept out; told of in his export.
 
-use portico_identity::{AfterCommit, UserDependents};
+use portico_identity::{AfterCommit, ErasedLabels, UserDependents};
 use portico_model::live::Event;
 use portico_model::{OrganizationId, UserId};
 use portico_platform::audit::Entry;
@@ -50,6 +50,20 @@ impl UserDependents for Devices {
                 }
             });
             Ok(after)
+        })
+    }
+
+    fn user_erased<'a>(
+        &'a self,
+        tx: &'a mut Tx,
+        organization: OrganizationId,
+        erased: &'a ErasedLabels,
+    ) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            for label in &erased.labels {
+                store::owner::rename_person(tx, organization, label, &erased.pseudonym).await?;
+            }
+            Ok(())
         })
     }
 

@@ -26,5 +26,5 @@ pub use service::organization::{OrganizationUpdate, time_zones};
 pub use service::second_factor::{Proof, SecondFactorChallenge, SignIn};
 pub use service::service_keys::{NewServiceKey, ServiceKeyChange};
 pub use service::trail::AuditQuery;
-pub use service::users::{AfterCommit, NewUser, UserChange, UserDependents};
+pub use service::users::{AfterCommit, ErasedLabels, NewUser, UserChange, UserDependents};
 pub use service::{Identity, SessionKind, SignedIn};

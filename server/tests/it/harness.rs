@@ -180,13 +180,11 @@ impl Device {
     pub async fn try_subscribe(&mut self, filter: &str) -> Result<(), String> {
         self.client.subscribe(filter, QoS::AtLeastOnce).await.map_err(|error| error.to_string())?;
         loop {
-            match self.events.poll().await.map_err(|error| error.to_string())? {
-                Event::Incoming(Packet::SubAck(answer)) => {
-                    let granted =
-                        answer.return_codes.iter().all(|code| matches!(code, rumqttc::SubscribeReasonCode::Success(_)));
-                    return if granted { Ok(()) } else { Err("refused".to_owned()) };
-                }
-                _ => {}
+            let event = self.events.poll().await.map_err(|error| error.to_string())?;
+            if let Event::Incoming(Packet::SubAck(answer)) = event {
+                let granted =
+                    answer.return_codes.iter().all(|code| matches!(code, rumqttc::SubscribeReasonCode::Success(_)));
+                return if granted { Ok(()) } else { Err("refused".to_owned()) };
             }
         }
     }

@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use portico_identity::Identity;
 use portico_model::ErrorKind;
+use portico_model::commands::NewCommand;
 use portico_model::groups::NewGroup;
 use portico_model::identity::Role;
 use portico_platform::Actor;
@@ -115,6 +116,26 @@ async fn export_of_a_person_names_the_devices() {
             return;
         };
         panic!("{error}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_sent_a_command_is_forgotten_with_him_and_the_command_is_not() {
+    each(|world| async move {
+        let identity = Identity::new(world.platform.clone());
+        identity.register_dependents(Arc::new(world.devices.clone()));
+        let ann = world.user("ann", Role::Manager).await;
+        let device = world.device("meter").await.device.id;
+        let reboot = || NewCommand { name: "reboot".into(), args: None, expires_in_s: None };
+        let hers = world.devices.send_command(&ann, device, reboot()).await.unwrap();
+        let other = world.devices.send_command(&world.manager, device, reboot()).await.unwrap();
+        assert_eq!((hers.issued_by.as_str(), other.issued_by.as_str()), ("user:ann", "user:manager"));
+        identity.erase_user(&Actor::system(world.organization), ann.user_id().unwrap(), "ann").await.unwrap();
+        let hers = world.devices.command(&world.manager, device, hers.id).await.unwrap();
+        assert!(hers.issued_by.starts_with("user:erased-"), "{}", hers.issued_by);
+        let other = world.devices.command(&world.manager, device, other.id).await.unwrap();
+        assert_eq!(other.issued_by, "user:manager");
     })
     .await;
 }

@@ -10,6 +10,7 @@ use portico_platform::{Actor, Error, Result, Tx};
 use serde_json::{Map, Value, json};
 
 use super::Identity;
+use super::users::ErasedLabels;
 use crate::store;
 
 /// Most audit records in an export, by the person and about him each; the newest are kept.
@@ -69,6 +70,14 @@ impl Identity {
         let pseudonym = pseudonym_of(id);
         let (usernames, emails) = self.names_of(&mut tx, actor, &user).await?;
         let after_commit = self.remove_account(&mut tx, actor, id).await?;
+        let erased = ErasedLabels {
+            labels: usernames.iter().map(|name| format!("user:{name}")).collect(),
+            pseudonym: format!("user:{pseudonym}"),
+        };
+        store::service_key::rename_maker(&mut tx, actor.organization, &erased).await?;
+        for domain in self.dependents() {
+            domain.user_erased(&mut tx, actor.organization, &erased).await?;
+        }
         let redaction = Redaction {
             usernames,
             emails,

@@ -47,6 +47,29 @@ pub trait UserDependents: Send + Sync {
         let _ = (tx, organization, user);
         Box::pin(std::future::ready(Ok(serde_json::Map::new())))
     }
+
+    /// Puts the pseudonym in the place of the person's labels wherever the domain keeps who did what, in the transaction
+    /// that erases him.
+    ///
+    /// # Errors
+    /// When it cannot be written: then nothing is erased.
+    fn user_erased<'a>(
+        &'a self,
+        tx: &'a mut Tx,
+        organization: OrganizationId,
+        erased: &'a ErasedLabels,
+    ) -> BoxFuture<'a, Result<()>> {
+        let _ = (tx, organization, erased);
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
+
+/// How an erased person was named ([`Actor::label`]) and is named from now on.
+#[derive(Debug, Clone)]
+pub struct ErasedLabels {
+    /// One for each user name that the account has had.
+    pub labels: Vec<String>,
+    pub pseudonym: String,
 }
 
 /// Done after the commit.

@@ -5,6 +5,7 @@ use portico_model::{OrganizationId, ServiceKeyId, Timestamp};
 use portico_platform::{Error, Result, Tx, on_db};
 
 use crate::input::name_key;
+use crate::service::users::ErasedLabels;
 
 #[derive(sqlx::FromRow)]
 struct Row {
@@ -233,4 +234,14 @@ pub async fn delete_stale(tx: &mut Tx, now: Timestamp, revoked_before: Timestamp
         sqlx::query("delete from service_key where revoked_at is not null and revoked_at < $1")
             .bind(revoked_before).execute(conn).await.map(|done| done.rows_affected()))?;
     Ok(secrets + keys)
+}
+
+/// Who made the keys is named by a pseudonym from now on.
+pub async fn rename_maker(tx: &mut Tx, organization: OrganizationId, erased: &ErasedLabels) -> Result<()> {
+    for label in &erased.labels {
+        on_db!(tx, conn => sqlx::query(
+            "update service_key set created_by = $3 where organization_id = $1 and created_by = $2",
+        ).bind(organization).bind(label).bind(&erased.pseudonym).execute(conn).await.map(drop))?;
+    }
+    Ok(())
 }
