@@ -62,6 +62,12 @@ async fn every_operation_has_a_summary_a_name_of_its_own_and_the_errors_it_can_a
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn published_document_is_current() {
+    let published: Value = serde_json::from_str(include_str!("../../../docs/openapi.json")).unwrap();
+    assert!(published == document().await, "docs/openapi.json is out of date: run scripts/openapi.sh");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn every_error_is_a_problem_with_an_example() {
     let document = document().await;
     let mut faults = Vec::new();
