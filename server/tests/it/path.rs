@@ -211,3 +211,19 @@ async fn open_sign_up_and_admin_token_work_before_the_set_up_and_give_no_admin()
     assert!(portico.identity.setup_needed().await.unwrap(), "the set-up link still makes the administrator");
     portico.stop().await;
 }
+
+/// What is streamed passes the layer that compresses, as every browser asks for.
+#[tokio::test(flavor = "multi_thread")]
+async fn audit_file_comes_whole_when_it_is_compressed() {
+    each_database(|server| async move {
+        let token = server.sign_in(ADMIN).await;
+        server.register(&token, "Thermometer").await;
+        let request = server.http.get(format!("{}/api/v1/audit/export", server.url)).bearer_auth(&token);
+        let response = request.header("accept-encoding", "gzip").send().await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(response.headers()["content-encoding"], "gzip");
+        assert!(response.bytes().await.unwrap().starts_with(&[0x1f, 0x8b]));
+        server
+    })
+    .await;
+}

@@ -2,6 +2,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use futures::StreamExt;
 use portico_model::Problem;
 use portico_model::audit::AuditRecord;
 use portico_platform::Result;
@@ -95,7 +96,9 @@ pub async fn export(
             };
             Some((Ok(csv), next))
         }
-    });
+    })
+    // The layer that compresses asks once more after the end.
+    .fuse();
     let headers = [
         (header::CONTENT_TYPE, "text/csv; charset=utf-8"),
         (header::CONTENT_DISPOSITION, "attachment; filename=\"portico-audit.csv\""),
