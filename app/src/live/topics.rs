@@ -112,6 +112,10 @@ fn event_of(mut data: Value) -> Option<Event> {
             let alarm = serde_json::from_value(data.get_mut("alarm")?.take()).ok()?;
             Some(Event::AlarmChanged { alarm })
         }
+        "audit_appended" => {
+            let record = serde_json::from_value(data.get_mut("record")?.take()).ok()?;
+            Some(Event::AuditAppended { record })
+        }
         "telemetry" => serde_json::from_value(data).ok().map(Event::Telemetry),
         "command_changed" => {
             let command = serde_json::from_value(data.get_mut("command")?.take()).ok()?;
