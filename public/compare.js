@@ -14,7 +14,7 @@ const LEGEND_SERIES = 12;
 // A series with a hole where nothing came in three times the usual distance.
 function withGaps(points, windowMs) {
   const distances = points.slice(1).map(([at], i) => at - points[i][0]).sort((a, b) => a - b);
-  const gap = 3 * Math.max(windowMs, distances[distances.length >> 1] ?? 0);
+  const gap = 3 * Math.max(windowMs, distances[(distances.length - 1) >> 1] ?? 0);
   const [times, values] = [[], []];
   points.forEach(([at, value], i) => {
     if (i > 0 && at - points[i - 1][0] > gap) {

@@ -174,7 +174,8 @@ fn gap_ms(points: &[QueriedPoint], window_ms: i64) -> i64 {
     let mut distances: Vec<_> =
         points.windows(2).filter_map(|pair| Some(pair.get(1)?.ts.millis_since(pair.first()?.ts))).collect();
     distances.sort_unstable();
-    distances.get(distances.len() / 2).copied().unwrap_or(0).max(window_ms).saturating_mul(3)
+    // Of two, the smaller: a gap is never what is usual.
+    distances.get(distances.len().saturating_sub(1) / 2).copied().unwrap_or(0).max(window_ms).saturating_mul(3)
 }
 
 #[cfg(feature = "hydrate")]
