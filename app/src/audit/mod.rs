@@ -12,6 +12,7 @@ use crate::failure::Failure;
 use crate::load::{Ask, given};
 
 /// Records in one page.
+#[cfg(feature = "ssr")]
 pub(crate) const PAGE_SIZE: usize = 50;
 
 /// A page of the trail, newest first. Empty texts mean no restriction; `action` is the beginning of an action; the times

@@ -16,6 +16,7 @@ use crate::ui::{
     TextField, Tone,
 };
 
+#[cfg(feature = "ssr")]
 const PAGE: &str = "/api_keys";
 const NEW_FIELDS: &[&str] = &["name", "scopes", "expires_at"];
 

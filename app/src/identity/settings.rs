@@ -12,6 +12,7 @@ use crate::load::{Ask, load, read};
 use crate::ui::toast::use_toasts;
 use crate::ui::{Choice, ErrorSummary, ProblemView, SelectField, SubmitButton, TextField};
 
+#[cfg(feature = "ssr")]
 const PAGE: &str = "/settings";
 
 /// Days that measurements are kept, unless a device has a rule of its own.
