@@ -153,7 +153,9 @@ fn PersonView(person: Person, end: FormState, erase: FormState) -> impl IntoView
             <PersonalData id=user.id username=user.username role=user.role erase own=is_me />
         </div>
         <section class="card" aria-labelledby="person-sessions">
-            <h2 id="person-sessions">"Where they are signed in"</h2>
+            <div class="card-head">
+                <h2 id="person-sessions">"Where they are signed in"</h2>
+            </div>
             {if sessions.is_empty() {
                 view! { <p class="quiet">"Nowhere at present."</p> }.into_any()
             } else {

@@ -177,6 +177,20 @@ mod tests {
         let id: DeviceId = "0".repeat(32).parse().unwrap();
         for event in [
             Event::DeviceDeleted { id },
+            Event::AuditAppended {
+                record: portico_model::audit::AuditRecord {
+                    id: portico_model::AuditId::nil(),
+                    seq: 7,
+                    at: Timestamp::from_millis(1),
+                    actor: "user:ada".into(),
+                    action: "device.changed".into(),
+                    target: "device:1".into(),
+                    outcome: portico_model::audit::AuditOutcome::Success,
+                    address: "192.0.2.1".into(),
+                    request_id: "r1".into(),
+                    details: json!({ "name": "x" }),
+                },
+            },
             Event::DeviceConnection {
                 id,
                 connection: Connection::Offline,
