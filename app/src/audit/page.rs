@@ -106,9 +106,10 @@ fn Trail(path: &'static str, heading: &'static str, lead: &'static str, security
         let texts = parts.map(|part| part.get_untracked());
         let search = search_of(texts.each_ref(), security);
         let is_first = cursor.with_untracked(String::is_empty);
-        view! { <Records found search is_first /> }.into_any()
+        view! { <Records found search is_first path restricted=restricted.get_untracked() /> }.into_any()
     };
-    let empty = move || view! { <NoRecords path restricted=restricted.get_untracked() /> }.into_any();
+    // Nothing yet: the first record that comes shows all the same.
+    let empty = move || list(Page { items: Vec::new(), next: None });
     view! {
         <div class="page-head">
             <h1>{heading}</h1>
@@ -185,6 +186,9 @@ fn Records(
     search: AuditSearch,
     /// New records join the first page alone.
     is_first: bool,
+    path: &'static str,
+    /// Whether a filter may be why there is nothing.
+    restricted: bool,
 ) -> impl IntoView {
     let next = found.next;
     let items = found.items.into_iter().map(|record| Shown { record, is_new: false }).collect::<Vec<_>>();
@@ -212,8 +216,10 @@ fn Records(
             }
         },
     );
+    let is_empty = move || rows.with(Vec::is_empty);
     view! {
-        <div class="table-wrap">
+        {move || is_empty().then(|| view! { <NoRecords path restricted /> })}
+        <div class="table-wrap" hidden=is_empty>
             <table class="table table-audit">
                 <caption class="hidden">"Records, newest first"</caption>
                 <thead>
