@@ -6,6 +6,7 @@ use leptos_router::hooks::{use_params_map, use_query_map};
 use portico_model::GroupId;
 use portico_model::devices::{Connection, Device};
 use portico_model::explore::{MAX_SERIES, QueriedTelemetry, SeriesRef};
+use portico_model::groups::Group;
 use portico_model::identity::Permission;
 use portico_model::live::Event;
 use portico_model::telemetry::Aggregation;
@@ -84,63 +85,99 @@ pub fn GroupPage() -> impl IntoView {
             "This group was deleted. What you see is its last state."
         </p>
         <Transition fallback=|| view! { <p class="loading" role="status">"Loading group"</p> }>
-            {move || {
-                Some(
-                    match read::<GroupView>(group.get()?) {
-                        Ok(shown) => view! { <GroupBody shown forms /> }.into_any(),
-                        Err(failure) => view! { <ProblemView failure /> }.into_any(),
-                    },
-                )
-            }}
+            <GroupOrProblem answer=group forms />
         </Transition>
     }
 }
 
+/// What was loaded. Loading again changes what differs in place, so a form that someone is filling stays.
 #[component]
-fn GroupBody(shown: GroupView, forms: GroupForms) -> impl IntoView {
-    let GroupView { group, members, keys } = shown;
+fn GroupOrProblem(answer: Resource<Loaded>, forms: GroupForms) -> impl IntoView {
+    let found = Memo::new(move |_| answer.get().map(read::<GroupView>));
+    let failure = Memo::new(move |_| found.with(|found| found.as_ref().map(|found| found.as_ref().err().cloned())));
+    move || {
+        let shown = found.get_untracked().and_then(Result::ok);
+        Some(match (failure.get()?, shown) {
+            (None, Some(first)) => {
+                let shown = Memo::new(move |before: Option<&GroupView>| {
+                    let now = found.get().and_then(Result::ok);
+                    now.or_else(|| before.cloned()).unwrap_or_else(|| first.clone())
+                });
+                view! { <GroupBody shown forms /> }.into_any()
+            }
+            (failure, _) => failure.map(|failure| view! { <ProblemView failure /> }).into_any(),
+        })
+    }
+}
+
+#[component]
+fn GroupBody(shown: Memo<GroupView>, forms: GroupForms) -> impl IntoView {
     let query = use_query_map();
     let find = Memo::new(move |_| query.with(|query| query.get("find").unwrap_or_default()));
-    let may_change =
-        use_viewer().is_some_and(|viewer| viewer.may(Permission::ManageAllDevices) || viewer.id == group.owner_id);
-    let (id, name) = (group.id, group.name.clone());
-    let online = members.iter().filter(|device| device.connection == Connection::Online).count();
-    let count = members.len();
-    let hidden = usize::try_from(group.device_count).unwrap_or(0).saturating_sub(count);
+    let viewer = use_viewer();
+    let id = shown.with_untracked(|shown| shown.group.id);
+    // Who joins or leaves does not make the group another one: the forms stay as they are.
+    let group = Memo::new(move |_| shown.with(|shown| Group { device_count: 0, ..shown.group.clone() }));
+    let may_change = Memo::new(move |_| {
+        let owner = group.with(|group| group.owner_id);
+        viewer.as_ref().is_some_and(|viewer| viewer.may(Permission::ManageAllDevices) || viewer.id == owner)
+    });
+    let counts = move || {
+        shown.with(|GroupView { group, members, .. }| {
+            let online = members.iter().filter(|device| device.connection == Connection::Online).count();
+            format!("{} devices, {online} online, of {}", members.len(), group.owner_name)
+        })
+    };
+    let hidden = Memo::new(move |_| {
+        shown.with(|shown| usize::try_from(shown.group.device_count).unwrap_or(0).saturating_sub(shown.members.len()))
+    });
+    let inside = Memo::new(move |_| {
+        let ids = shown.with(|shown| shown.members.iter().map(|device| device.id).collect::<Vec<_>>());
+        (ids, shown.with(|shown| shown.keys.clone()))
+    });
     view! {
-        <Title text=name.clone() />
+        <Title text=move || group.with(|group| group.name.clone()) />
         <div class="page-head">
             <div class="title-line">
                 <h1 class="compare-name">
-                    <ColorDot color=group.color.clone() />
-                    {name}
+                    {move || view! { <ColorDot color=group.with(|group| group.color.clone()) /> }}
+                    {move || group.with(|group| group.name.clone())}
                 </h1>
-                <span class="quiet">{format!("{count} devices, {online} online, of {}", group.owner_name)}</span>
+                <span class="quiet">{counts}</span>
             </div>
-            {may_change.then(|| view! { <GroupActions group=group.clone() find forms /> })}
+            {move || may_change.get().then(|| view! { <GroupActions group=group.get() find forms /> })}
         </div>
-        {group.description.clone().map(|text| view! { <p class="lead">{text}</p> })}
+        {move || group.with(|group| group.description.clone()).map(|text| view! { <p class="lead">{text}</p> })}
         <ErrorSummary form=forms.remove shown=&[] />
-        {if members.is_empty() {
-            view! {
-                <EmptyState
-                    glyph=Glyph::Groups
-                    title="No devices in this group yet"
-                    text="Put devices into it with “Add devices”. A device may be in many groups."
-                />
+        {move || {
+            let (ids, keys) = inside.get();
+            let members = shown.with_untracked(|shown| shown.members.clone());
+            if ids.is_empty() {
+                view! {
+                    <EmptyState
+                        glyph=Glyph::Groups
+                        title="No devices in this group yet"
+                        text="Put devices into it with “Add devices”. A device may be in many groups."
+                    />
+                }
+                    .into_any()
+            } else {
+                view! {
+                    <GroupChart id members=members.clone() keys />
+                    <MemberTable id members may_change=may_change.get() forms />
+                }
+                    .into_any()
             }
-                .into_any()
-        } else {
-            view! {
-                <GroupChart id members=members.clone() keys />
-                <MemberTable id members may_change forms />
-            }
-                .into_any()
         }}
-        {(hidden > 0)
-            .then(|| {
-                view! { <p class="quiet">{format!("{hidden} more devices are in this group; the REST interface lists all.")}</p> }
-            })}
+        {move || {
+            let hidden = hidden.get();
+            (hidden > 0)
+                .then(|| {
+                    view! {
+                        <p class="quiet">{format!("{hidden} more devices are in this group; the REST interface lists all.")}</p>
+                    }
+                })
+        }}
     }
 }
 
