@@ -73,7 +73,7 @@ class Chart {
     const distances = [];
     for (let i = 1; i < this.buckets.length; i += 1) distances.push(this.buckets[i].ts - this.buckets[i - 1].ts);
     distances.sort((a, b) => a - b);
-    return 3 * Math.max(this.bucketMs, distances[distances.length >> 1] ?? 0);
+    return 3 * Math.max(this.bucketMs, distances[(distances.length - 1) >> 1] ?? 0);
   }
 
   data() {

@@ -10,9 +10,9 @@ use portico_model::alarms::{Alarm, AlarmState};
 use super::bar::use_alarms;
 use super::{ListAlarms, SeverityBadge, state_word, who};
 use crate::live::use_live;
-use crate::load::{load, read};
+use crate::load::{load, read, reload_when};
 use crate::time::Ago;
-use crate::ui::{EmptyState, Glyph, Icon, ProblemView};
+use crate::ui::{EmptyState, Glyph, Icon, Pages, ProblemView};
 
 /// What the address asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -34,22 +34,6 @@ impl Query {
             && self.severity.is_empty()
             && self.subject.is_empty()
             && matches!(self.state.as_str(), "" | "all"))
-    }
-
-    fn address(&self, cursor: &str) -> String {
-        let parts = [
-            ("search", self.search.as_str()),
-            ("severity", self.severity.as_str()),
-            ("state", self.state.as_str()),
-            ("subject", self.subject.as_str()),
-            ("cursor", cursor),
-        ];
-        let query: Vec<_> = parts
-            .iter()
-            .filter(|(_, value)| !value.is_empty())
-            .map(|(name, value)| format!("{name}={}", crate::browser::encode(value)))
-            .collect();
-        if query.is_empty() { "/alarms".to_owned() } else { format!("/alarms?{}", query.join("&")) }
     }
 }
 
@@ -74,13 +58,7 @@ pub fn AlarmsPage() -> impl IntoView {
         Some(ListAlarms { search, severity, state, subject, cursor })
     });
     let live = use_live();
-    Effect::new(move |seen: Option<u32>| {
-        let returns = live.returns.get();
-        if seen.is_some_and(|seen| seen != returns) {
-            page.refetch();
-        }
-        returns
-    });
+    reload_when(page, move || live.returns.get());
     // The list is short and its order is the server's: what changes is asked for anew.
     let alarms = use_alarms();
     Effect::new(move |before: Option<()>| {
@@ -158,7 +136,7 @@ pub fn AlarmsPage() -> impl IntoView {
                         Ok(page) if page.items.is_empty() => {
                             view! { <NoAlarms restricted=query.with_untracked(Query::is_restricted) /> }.into_any()
                         }
-                        Ok(page) => view! { <AlarmTable page query=query.get_untracked() /> }.into_any(),
+                        Ok(page) => view! { <AlarmTable page /> }.into_any(),
                         Err(failure) => view! { <ProblemView failure /> }.into_any(),
                     })
             }}
@@ -190,9 +168,7 @@ fn NoAlarms(restricted: bool) -> impl IntoView {
 }
 
 #[component]
-fn AlarmTable(page: Page<Alarm>, query: Query) -> impl IntoView {
-    let next = page.next.as_deref().map(|cursor| query.address(cursor));
-    let first = (!query.cursor.is_empty()).then(|| query.address(""));
+fn AlarmTable(page: Page<Alarm>) -> impl IntoView {
     view! {
         <div class="table-wrap">
             <table class="table table-alarms">
@@ -209,18 +185,7 @@ fn AlarmTable(page: Page<Alarm>, query: Query) -> impl IntoView {
                 <tbody>{page.items.into_iter().map(|alarm| view! { <AlarmRow alarm /> }).collect_view()}</tbody>
             </table>
         </div>
-        <nav class="pages" aria-label="Pages">
-            {first.map(|href| view! { <a class="button" href=href>"First page"</a> })}
-            {next
-                .map(|href| {
-                    view! {
-                        <a class="button" href=href rel="next">
-                            "Next page"
-                            <Icon glyph=Glyph::Next />
-                        </a>
-                    }
-                })}
-        </nav>
+        <Pages next=page.next />
     }
 }
 

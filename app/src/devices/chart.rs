@@ -339,7 +339,8 @@ fn fallback_picture(series: &ChartSeries) -> Picture {
     let x = |ts: Timestamp| ts.millis_since(series.from) as f64 / length as f64 * 600.0;
     let y = |value: f64| 190.0 - (value - low) / height * 180.0;
     let mut picture = Picture::default();
-    for run in runs(&series.buckets, gap_ms(series)) {
+    let gap_ms = gap_ms(series.buckets.iter().map(|bucket| bucket.ts), series.bucket_ms);
+    for run in runs(&series.buckets, gap_ms) {
         for (number, bucket) in run.iter().enumerate() {
             let command = if number == 0 { 'M' } else { 'L' };
             let _ = write!(picture.line, "{command}{:.1} {:.1}", x(bucket.ts), y(bucket.mean));
@@ -365,13 +366,15 @@ fn limit_lines(series: &ChartSeries, limits: &[Threshold]) -> String {
     })
 }
 
-/// Buckets further apart than this have a gap between them: nothing came in three times the usual distance.
-fn gap_ms(series: &ChartSeries) -> i64 {
+/// Moments further apart than this have a gap between them: nothing came in three times the usual distance, which is at
+/// least the width of a bucket. Of two distances the smaller is usual. `public/chart.js` and `compare.js` count alike.
+pub fn gap_ms(moments: impl IntoIterator<Item = Timestamp>, bucket_ms: i64) -> i64 {
+    let moments: Vec<_> = moments.into_iter().collect();
     let mut distances: Vec<_> =
-        series.buckets.windows(2).filter_map(|pair| Some(pair.get(1)?.ts.millis_since(pair.first()?.ts))).collect();
+        moments.windows(2).filter_map(|pair| Some(pair.get(1)?.millis_since(*pair.first()?))).collect();
     distances.sort_unstable();
-    let usual = distances.get(distances.len() / 2).copied().unwrap_or(0);
-    usual.max(series.bucket_ms).saturating_mul(3)
+    let usual = distances.get(distances.len().saturating_sub(1) / 2).copied().unwrap_or(0);
+    usual.max(bucket_ms).saturating_mul(3)
 }
 
 fn runs(buckets: &[Bucket], gap_ms: i64) -> Vec<&[Bucket]> {
@@ -513,6 +516,14 @@ mod tests {
         let picture = fallback_picture(&series);
         assert_eq!(picture.line.matches('M').count(), 2, "{}", picture.line);
         assert_eq!(picture.band.matches('Z').count(), 2);
+    }
+
+    #[test]
+    fn the_usual_distance_of_two_is_the_smaller() {
+        let moments = [0, 1_000, 90_000].map(Timestamp::from_millis);
+        assert_eq!(gap_ms(moments, 10), 3_000);
+        assert_eq!(gap_ms(moments, 2_000), 6_000, "never less than a bucket");
+        assert_eq!(gap_ms([], 10), 30);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use leptos::prelude::*;
 use portico_model::Timestamp;
 use portico_model::explore::{QueriedPoint, QueriedSeries, QueriedTelemetry};
 
-use crate::devices::chart::width_text;
+use crate::devices::chart::{gap_ms, width_text};
 use crate::devices::row::{key_title, number_text, unit_of};
 
 /// Colours before they come again.
@@ -155,7 +155,7 @@ fn pictures(answer: &QueriedTelemetry) -> Vec<String> {
         .map(|series| {
             let (low, high) = scales.get(&unit_of_series(series)).copied().unwrap_or((0.0, 1.0));
             let height = if high > low { high - low } else { 1.0 };
-            let gap_ms = gap_ms(&series.points, answer.window_ms);
+            let gap_ms = gap_ms(series.points.iter().map(|point| point.ts), answer.window_ms);
             let mut path = String::new();
             let mut before: Option<Timestamp> = None;
             for point in &series.points {
@@ -167,15 +167,6 @@ fn pictures(answer: &QueriedTelemetry) -> Vec<String> {
             path
         })
         .collect()
-}
-
-/// Points further apart than this have a gap between them: nothing came in three times the usual distance.
-fn gap_ms(points: &[QueriedPoint], window_ms: i64) -> i64 {
-    let mut distances: Vec<_> =
-        points.windows(2).filter_map(|pair| Some(pair.get(1)?.ts.millis_since(pair.first()?.ts))).collect();
-    distances.sort_unstable();
-    // Of two, the smaller: a gap is never what is usual.
-    distances.get(distances.len().saturating_sub(1) / 2).copied().unwrap_or(0).max(window_ms).saturating_mul(3)
 }
 
 #[cfg(feature = "hydrate")]

@@ -12,7 +12,7 @@ use crate::form::{FormState, PostForm};
 use crate::load::{load, read};
 use crate::time::{Ago, Moment};
 use crate::ui::toast::use_toasts;
-use crate::ui::{Badge, Dialog, EmptyState, ErrorSummary, Glyph, Icon, ProblemView, SubmitButton, Tone};
+use crate::ui::{Badge, Dialog, EmptyState, ErrorSummary, Glyph, Icon, ProblemView, SubmitButton, Tone, address};
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 struct Query {
@@ -30,12 +30,7 @@ impl Query {
             ("webhook", self.webhook.as_str()),
             ("cursor", cursor),
         ];
-        let pairs: Vec<_> = parts
-            .iter()
-            .filter(|(_, value)| !value.is_empty())
-            .map(|(name, value)| format!("{name}={}", crate::browser::encode(value)))
-            .collect();
-        format!("{MESSAGES}?{}", pairs.join("&"))
+        address(MESSAGES, parts)
     }
 }
 

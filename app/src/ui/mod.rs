@@ -16,5 +16,5 @@ pub use dialog::Dialog;
 pub use empty::EmptyState;
 pub use field::{Choice, ErrorSummary, SelectField, TextAreaField, TextField};
 pub use icon::{Glyph, Icon};
-pub use list::{Filters, Listed, Pages, SelectFilter, TextFilter};
+pub use list::{Filters, Listed, Pages, SelectFilter, TextFilter, address};
 pub use problem::ProblemView;

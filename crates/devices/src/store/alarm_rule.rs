@@ -394,8 +394,10 @@ pub async fn save_states(tx: &mut Tx, states: &[State]) -> Result<()> {
         Tx::Postgres(transaction) => {
             let sql = format!(
                 "insert into alarm_rule_state (rule_id, device_id, organization_id, phase, since, last_ts, heard_at, due_at)
-                 select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::bigint[], $6::bigint[],
-                     $7::bigint[], $8::bigint[]) {UPSERT}"
+                 select rule_id, device_id, organization_id, phase, since, last_ts, heard_at, due_at
+                 from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::bigint[], $6::bigint[],
+                     $7::bigint[], $8::bigint[])
+                     as new (rule_id, device_id, organization_id, phase, since, last_ts, heard_at, due_at) {UPSERT}"
             );
             let uuids = |of: fn(&State) -> Uuid| states.iter().map(of).collect::<Vec<_>>();
             let times = |of: fn(&RuleState) -> Option<Timestamp>| -> Vec<Option<i64>> {
