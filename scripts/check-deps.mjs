@@ -7,10 +7,10 @@ import { dirname, join } from "node:path";
 // Domains from the lowest to the highest: a domain may use those before it.
 const DOMAINS = ["identity", "notifications", "alarms", "devices", "access", "parking", "biometrics", "visitors", "safety", "reports"];
 
-const allowed = { model: [], platform: ["model"], simulator: ["model"], frontend: ["app"] };
-DOMAINS.forEach((domain, i) => (allowed[domain] = ["model", "platform", ...DOMAINS.slice(0, i)]));
+const allowed = { "lock-core": [], model: ["lock-core"], platform: ["model"], simulator: ["model", "lock-core"], frontend: ["app"] };
+DOMAINS.forEach((domain, i) => (allowed[domain] = ["lock-core", "model", "platform", ...DOMAINS.slice(0, i)]));
 allowed.app = ["model", "platform", ...DOMAINS];
-allowed.server = ["model", "platform", "simulator", "app", ...DOMAINS];
+allowed.server = ["lock-core", "model", "platform", "simulator", "app", ...DOMAINS];
 
 const ours = (name) => (name.startsWith("portico-") ? name.slice("portico-".length) : null);
 const faults = [];

@@ -8,6 +8,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, StatusCode};
 use leptos::prelude::*;
 use leptos_axum::ResponseOptions;
+use portico_access::Access;
 use portico_alarms::Alarms;
 use portico_devices::Devices;
 use portico_identity::{Identity, RequestContext, SecondFactorChallenge, SignedIn, cookies};
@@ -41,6 +42,12 @@ pub fn identity() -> Result<Identity, Failure> {
 /// When the server has not provided it.
 pub fn devices() -> Result<Devices, Failure> {
     use_context::<Devices>().ok_or_else(|| missing("Devices"))
+}
+
+/// # Errors
+/// When the server has not provided it.
+pub fn access() -> Result<Access, Failure> {
+    use_context::<Access>().ok_or_else(|| missing("Access"))
 }
 
 /// # Errors

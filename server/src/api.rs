@@ -67,6 +67,7 @@ fn joined(domains: Domains) -> (Router, OpenApi) {
         .merge(portico_notifications::rest::router(domains.notifications))
         .merge(portico_alarms::rest::router(domains.alarms))
         .merge(portico_devices::rest::router(domains.devices))
+        .merge(portico_access::rest::router(domains.access))
         .split_for_parts()
 }
 

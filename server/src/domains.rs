@@ -1,5 +1,6 @@
 //! The services of all domains, joined from the lowest to the highest.
 
+use portico_access::Access;
 use portico_alarms::Alarms;
 use portico_devices::Devices;
 use portico_identity::Identity;
@@ -13,6 +14,7 @@ pub struct Domains {
     pub notifications: Notifications,
     pub alarms: Alarms,
     pub devices: Devices,
+    pub access: Access,
 }
 
 impl Domains {
@@ -22,7 +24,9 @@ impl Domains {
         let notifications = Notifications::new(platform.clone(), identity.clone());
         let alarms = Alarms::new(platform.clone(), notifications.clone());
         let devices = Devices::new(platform.clone(), alarms.clone());
-        Self { identity, notifications, alarms, devices }
+        let access =
+            Access::new(platform.clone(), identity.clone(), notifications.clone(), alarms.clone(), devices.clone());
+        Self { identity, notifications, alarms, devices, access }
     }
 
     /// Begins their background work. Call once.
@@ -31,7 +35,9 @@ impl Domains {
         self.notifications.start();
         self.alarms.start();
         self.devices.start();
+        self.access.start();
         self.identity.register_dependents(std::sync::Arc::new(self.alarms.clone()));
         self.identity.register_dependents(std::sync::Arc::new(self.devices.clone()));
+        self.identity.register_dependents(std::sync::Arc::new(self.access.clone()));
     }
 }

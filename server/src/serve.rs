@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use axum::Router;
+use portico_access::Access;
 use portico_alarms::Alarms;
 use portico_app::devices::Endpoints;
 use portico_devices::Devices;
@@ -30,6 +31,7 @@ pub struct Portico {
     pub notifications: Notifications,
     pub alarms: Alarms,
     pub devices: Devices,
+    pub access: Access,
     pub http: SocketAddr,
     /// Where devices connect: the embedded broker's address or the external one's.
     pub mqtt: String,
@@ -85,8 +87,8 @@ pub async fn start(config: Config, clock: Clock) -> portico_platform::Result<Por
     let cancel = platform.tasks.token();
     let answering = tokio::spawn(listening.serve(router, cancel, deadline));
     let mqtt = broker.address.clone();
-    let Domains { identity, notifications, alarms, devices } = domains;
-    Ok(Portico { platform, identity, notifications, alarms, devices, http: address, mqtt, broker, answering })
+    let Domains { identity, notifications, alarms, devices, access } = domains;
+    Ok(Portico { platform, identity, notifications, alarms, devices, access, http: address, mqtt, broker, answering })
 }
 
 /// `https://portico.example:8443` → `portico.example`.

@@ -112,6 +112,10 @@ fn event_of(mut data: Value) -> Option<Event> {
             let alarm = serde_json::from_value(data.get_mut("alarm")?.take()).ok()?;
             Some(Event::AlarmChanged { alarm })
         }
+        "access_logged" => {
+            let event = serde_json::from_value(data.get_mut("event")?.take()).ok()?;
+            Some(Event::AccessLogged { event })
+        }
         "audit_appended" => {
             let record = serde_json::from_value(data.get_mut("record")?.take()).ok()?;
             Some(Event::AuditAppended { record })

@@ -17,7 +17,7 @@ use portico_platform::{Actor, Error, Principal, Result, Tx};
 use serde_json::{Map, Value, json};
 
 use crate::store::command::{self as store, Due};
-use crate::{Devices, Known, channel};
+use crate::{AfterCommit, Devices, Known, channel};
 
 /// Commands of one device that may wait at a time.
 const MAX_OPEN: i64 = 100;
@@ -34,9 +34,11 @@ const FIRST_REPEAT_MS: i64 = 5_000;
 const LONGEST_REPEAT_MS: i64 = 60_000;
 
 /// A command that came further, to be told after the commit.
-pub(crate) struct Step {
+#[must_use = "announce it after the commit"]
+pub struct Step {
     pub command: Command,
-    pub record: Option<AuditRecord>,
+    pub(crate) record: Option<AuditRecord>,
+    pub(crate) after: Vec<AfterCommit>,
 }
 
 fn not_found() -> Error {
@@ -56,6 +58,17 @@ impl Devices {
         let step = self.issue_command(&mut tx, actor, &device, new).await?;
         tx.commit().await?;
         Ok(self.announce_command(actor.organization, step))
+    }
+
+    /// As [`Devices::send_command`], in the caller's transaction, which has made sure that the actor may do so. Announce
+    /// the step after the commit.
+    ///
+    /// # Errors
+    /// Not found, invalid fields; conflict when the device is not in use or has too many commands waiting.
+    pub async fn issue_in(&self, tx: &mut Tx, actor: &Actor, device: DeviceId, new: NewCommand) -> Result<Step> {
+        let new = new.checked().map_err(Error::fields)?;
+        let device = self.find_in(tx, actor.organization, device).await?;
+        self.issue_command(tx, actor, &device, new).await
     }
 
     /// As [`Devices::send_command`], in the caller's transaction and for a device that he may command.
@@ -102,7 +115,7 @@ impl Devices {
         let entry = Entry::success("command.issued").target("command", command.id);
         let details = json!({"device": device.id, "name": command.name, "counter": counter});
         let record = self.0.platform.audit.append(tx, actor, entry.details(details)).await?;
-        Ok(Step { command, record: Some(record) })
+        Ok(Step { command, record: Some(record), after: Vec::new() })
     }
 
     /// Puts the command into the outbox; when it is to be sent again, should the device not answer.
@@ -127,8 +140,9 @@ impl Devices {
     }
 
     /// Tells of a step that is committed.
-    pub(crate) fn announce_command(&self, organization: OrganizationId, step: Step) -> Command {
-        let Step { command, record } = step;
+    pub fn announce_command(&self, organization: OrganizationId, step: Step) -> Command {
+        let Step { command, record, after } = step;
+        after.into_iter().for_each(|tell| tell());
         self.0.platform.outbox.wake();
         self.0.platform.hub.publish(Publication {
             channels: vec![channel::commands(organization, command.device_id)],
@@ -185,32 +199,34 @@ impl Devices {
     pub async fn cancel_command(&self, actor: &Actor, device: DeviceId, id: CommandId) -> Result<Command> {
         let mut tx = self.0.platform.db.begin().await?;
         self.find_changeable(&mut tx, actor, device).await?;
-        let mut command = store::lock(&mut tx, actor.organization, device, id).await?.ok_or_else(not_found)?;
+        let command = store::lock(&mut tx, actor.organization, device, id).await?.ok_or_else(not_found)?;
         if command.state != CommandState::Queued {
             let message =
                 format!("The command is {}: only one that still waits can be withdrawn.", command.state.as_str());
             return Err(Error::conflict("command_not_queued", message));
         }
         let entry = Entry::success("command.cancelled");
-        let record = self.finish(&mut tx, actor, &mut command, CommandState::Cancelled, entry).await?;
+        let step = self.finish(&mut tx, actor, command, CommandState::Cancelled, entry).await?;
         tx.commit().await?;
-        Ok(self.announce_command(actor.organization, Step { command, record: Some(record) }))
+        Ok(self.announce_command(actor.organization, step))
     }
 
     async fn finish(
         &self,
         tx: &mut Tx,
         actor: &Actor,
-        command: &mut Command,
+        mut command: Command,
         state: CommandState,
         entry: Entry,
-    ) -> Result<AuditRecord> {
+    ) -> Result<Step> {
         command.state = state;
         command.finished_at = Some(self.now());
-        store::update(tx, actor.organization, command, None).await?;
+        store::update(tx, actor.organization, &command, None).await?;
         let details = json!({"device": command.device_id, "name": command.name});
         let entry = entry.target("command", command.id).details(details);
-        self.0.platform.audit.append(tx, actor, entry).await
+        let record = Some(self.0.platform.audit.append(tx, actor, entry).await?);
+        let after = self.0.observers.command_finished(tx, actor.organization, &command).await?;
+        Ok(Step { command, record, after })
     }
 
     /// Takes a device's answer; done after the commit. One that comes twice, too late, or for a command that is not
@@ -234,22 +250,22 @@ impl Devices {
             metrics::counter!("portico_command_acks_ignored_total").increment(1);
             return Ok(());
         };
-        let record = if state.is_final() {
+        let step = if state.is_final() {
             command.error = ack.error;
             command.response = ack.response;
             let entry = match ack.result {
                 AckResult::Failed => Entry::failed("command.failed"),
                 AckResult::Received | AckResult::Ok => Entry::success("command.acknowledged"),
             };
-            Some(self.finish(&mut tx, &actor, &mut command, state, entry).await?)
+            self.finish(&mut tx, &actor, command, state, entry).await?
         } else {
             command.state = state;
             command.delivered_at = Some(now);
             store::update(&mut tx, device.organization, &command, None).await?;
-            None
+            Step { command, record: None, after: Vec::new() }
         };
         tx.commit().await?;
-        self.announce_command(device.organization, Step { command, record });
+        self.announce_command(device.organization, step);
         Ok(())
     }
 
@@ -283,7 +299,7 @@ impl Devices {
             command.attempts += 1;
             let again_at = self.now().plus_millis(LONGEST_REPEAT_MS);
             store::update(&mut tx, organization, &command, Some(again_at)).await?;
-            steps.push(Step { command, record: None });
+            steps.push(Step { command, record: None, after: Vec::new() });
         }
         tx.commit().await?;
         Ok(steps.into_iter().map(|step| self.announce_command(organization, step)).collect())
@@ -316,11 +332,11 @@ impl Devices {
         let actor = Actor::system(due.organization_id);
         let mut tx = self.0.platform.db.begin().await?;
         let found = store::lock(&mut tx, due.organization_id, due.device_id, due.id).await?;
-        let Some(mut command) = found.filter(|command| !command.state.is_final()) else { return Ok(()) };
+        let Some(command) = found.filter(|command| !command.state.is_final()) else { return Ok(()) };
         let entry = Entry::failed("command.expired");
-        let record = self.finish(&mut tx, &actor, &mut command, CommandState::Expired, entry).await?;
+        let step = self.finish(&mut tx, &actor, command, CommandState::Expired, entry).await?;
         tx.commit().await?;
-        self.announce_command(due.organization_id, Step { command, record: Some(record) });
+        self.announce_command(due.organization_id, step);
         Ok(())
     }
 
@@ -341,7 +357,7 @@ impl Devices {
         let again_at = self.hand_over(&mut tx, &mut command).await?;
         store::update(&mut tx, due.organization_id, &command, Some(again_at)).await?;
         tx.commit().await?;
-        self.announce_command(due.organization_id, Step { command, record: None });
+        self.announce_command(due.organization_id, Step { command, record: None, after: Vec::new() });
         Ok(())
     }
 }

@@ -18,6 +18,7 @@ mod ingest;
 mod input;
 pub mod jobs;
 mod mqtt;
+mod observer;
 mod own;
 mod owner;
 mod presence;
@@ -39,10 +40,12 @@ use portico_model::{DeviceId, Timestamp};
 use portico_platform::Platform;
 use portico_platform::mqtt::Topics;
 
+pub use commands::Step as CommandStep;
 pub use directory::Known;
 pub use firmware::NewFirmware;
 pub use groups::{GroupQuery, MemberQuery};
 pub use ingest::Outcome;
+pub use observer::{AfterCommit, DeviceObserver, Taken};
 pub use rollouts::RolloutAction;
 pub use service::{DeviceCounts, DeviceQuery};
 pub use store::device::Sort;
@@ -66,6 +69,7 @@ struct Inner {
     presence: presence::Presence,
     ingest: ingest::Ingest,
     sessions: RwLock<Option<Arc<dyn SessionEnder>>>,
+    observers: observer::Observers,
     /// The bytes of firmware images.
     files: firmware::Files,
     /// A roll-out may go further.
@@ -81,12 +85,14 @@ impl Devices {
     #[must_use]
     pub fn new(platform: Platform, alarms: Alarms) -> Self {
         let judge = alarm_rules::Judge { alarms: alarms.clone(), index: alarm_rules::Index::new(platform.db.clone()) };
-        let presence = presence::Presence::new(platform.clone(), judge.clone());
+        let observers = observer::Observers::default();
+        let presence = presence::Presence::new(platform.clone(), judge.clone(), observers.clone());
         Self(Arc::new(Inner {
             directory: directory::Directory::new(platform.db.clone()),
             ingest: ingest::Ingest::new(platform.clone(), presence.clone(), judge.clone()),
             presence,
             sessions: RwLock::default(),
+            observers,
             files: firmware::Files::new(platform.config.firmware_dir()),
             rollouts_moved: tokio::sync::Notify::new(),
             // The server has refused a bad prefix before.

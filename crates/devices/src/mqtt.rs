@@ -127,7 +127,15 @@ impl Devices {
             }
             TopicKind::Event => {
                 self.0.presence.seen(&device, message.received_at);
-                self.take_event(&device, &message.payload, message.received_at).await
+                match self.0.observers.event(&device, &message.payload, message.received_at).await? {
+                    Ok(true) => Ok(()),
+                    Ok(false) => self.take_event(&device, &message.payload, message.received_at).await,
+                    Err(problem) => {
+                        let (code, text) = (problem.code, &problem.message);
+                        self.0.presence.problem(&device, message.received_at, code, text, &message.payload);
+                        Ok(())
+                    }
+                }
             }
             // Ours to write: a broker that lets a device do so is not asked here.
             TopicKind::Command | TopicKind::Desired => Ok(()),
@@ -151,6 +159,7 @@ impl Devices {
         match parse_status(&message.payload) {
             Ok(report) => {
                 let stored = self.0.presence.reported(device, message.received_at, report);
+                self.0.observers.heartbeat(device, &message.payload, message.received_at).await?;
                 if message.durable {
                     stored.await.map_err(|_| Error::unavailable("shutting_down", "The server is ending."))?;
                 }

@@ -16,6 +16,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::alarm_rules::Judge;
+use crate::observer::Observers;
 use crate::store::command;
 use crate::store::presence::{self as store, Row};
 use crate::store::problem::{self, Tally};
@@ -45,6 +46,7 @@ pub struct Presence(Arc<Inner>);
 struct Inner {
     platform: Platform,
     judge: Judge,
+    observers: Observers,
     /// One entry for each device heard since the last write: bounded by the devices there are.
     pending: Mutex<HashMap<DeviceId, Pending>>,
     tallies: Mutex<HashMap<(DeviceId, &'static str), Tally>>,
@@ -71,10 +73,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Presence {
-    pub fn new(platform: Platform, judge: Judge) -> Self {
+    pub fn new(platform: Platform, judge: Judge, observers: Observers) -> Self {
         Self(Arc::new(Inner {
             platform,
             judge,
+            observers,
             pending: Mutex::default(),
             tallies: Mutex::default(),
             keys: Mutex::default(),
@@ -262,6 +265,9 @@ impl Presence {
                 online.remove(&after.id);
             }
         }
+        if after.connection != before.connection {
+            self.tell_observers(after);
+        }
         let Some(event) = after.event() else { return };
         if after.differs(before) {
             self.0.platform.hub.publish(channel::about(after.organization_id, after.owner_id, after.id, event));
@@ -272,6 +278,12 @@ impl Presence {
                 event,
                 delivery: Delivery::Latest,
             });
+        }
+    }
+
+    fn tell_observers(&self, row: &Row) {
+        if let Some(connection) = Connection::parse(&row.connection) {
+            self.0.observers.connection_changed(row.organization_id, row.id, connection);
         }
     }
 
@@ -377,6 +389,7 @@ impl Presence {
             swept += rows.len();
             for row in rows {
                 self.went_offline(row.id);
+                self.tell_observers(&row);
                 if let Some(event) = row.event() {
                     self.0.platform.hub.publish(channel::about(row.organization_id, row.owner_id, row.id, event));
                 }

@@ -412,6 +412,14 @@ impl Devices {
     }
 
     /// The device, if the actor may know of it.
+    /// A device of the organisation, whoever asks: the caller, a domain above, has made sure that he may.
+    ///
+    /// # Errors
+    /// Not found.
+    pub async fn find_in(&self, tx: &mut Tx, organization: OrganizationId, id: DeviceId) -> Result<Device> {
+        store::find(tx, organization, id).await?.ok_or_else(not_found)
+    }
+
     pub(crate) async fn find_visible(&self, tx: &mut Tx, actor: &Actor, id: DeviceId) -> Result<Device> {
         let device = store::find(tx, actor.organization, id).await?.ok_or_else(not_found)?;
         let own = match &actor.principal {

@@ -149,6 +149,40 @@ ids! {
     FirmwareId,
     /// The distribution of a firmware image to devices.
     RolloutId,
+    /// Someone who comes through doors.
+    PersonId,
+    /// A group of people.
+    PersonGroupId,
+    /// A card, PIN or finger of a person.
+    CredentialId,
+    /// A card or finger being enrolled at a reader.
+    EnrolmentId,
+    /// A door.
+    DoorId,
+    /// A group of doors.
+    DoorGroupId,
+    /// An area of the building.
+    ZoneId,
+    /// A picture that doors are placed on.
+    PlanId,
+    /// Weekly hours.
+    ScheduleId,
+    /// A holiday of the building's calendar.
+    HolidayId,
+    /// Who gets in where and when.
+    PolicyId,
+    /// Something that happened at a door.
+    AccessEventId,
+    /// A code for a keypad.
+    AccessCodeId,
+    /// Something that happened to a lock.
+    LockEventId,
+    /// Somebody's right to use another's lock.
+    LockGrantId,
+    /// A right to open a lock without network.
+    OfflineGrantId,
+    /// A trained model of what is usual.
+    AnomalyModelId,
 }
 
 #[cfg(test)]

@@ -49,6 +49,12 @@ impl Role {
                 matches!(self, Self::Admin | Self::Manager | Self::Safety)
             }
             Permission::ManageAllDevices => matches!(self, Self::Admin | Self::Manager),
+            Permission::ManageAllLocks => matches!(self, Self::Admin),
+            Permission::OperateAllLocks | Permission::ManageAccess => matches!(self, Self::Admin | Self::Manager),
+            Permission::ReadAllLocks | Permission::ReadAccessLog | Permission::ControlDoors => {
+                matches!(self, Self::Admin | Self::Manager | Self::Safety)
+            }
+            Permission::ReadAccess => matches!(self, Self::Admin | Self::Manager | Self::Reception | Self::Safety),
             Permission::RegisterDevices => matches!(self, Self::Admin | Self::Manager | Self::User),
         }
     }
@@ -84,10 +90,24 @@ pub enum Permission {
     ManageAlarmRules,
     /// Upload firmware and roll it out.
     ManageFirmware,
+    /// See every lock of the organisation, not only those one owns or is given.
+    ReadAllLocks,
+    /// Lock and unlock every lock of the organisation.
+    OperateAllLocks,
+    /// Change, share, reassign and remove every lock of the organisation.
+    ManageAllLocks,
+    /// See doors, people with their credentials, schedules and policies.
+    ReadAccess,
+    /// Change doors, people, credentials, schedules, policies and codes; enrol.
+    ManageAccess,
+    /// Read the access log and what was unusual in it.
+    ReadAccessLog,
+    /// Lockdown, evacuation, keeping doors unlocked.
+    ControlDoors,
 }
 
 impl Permission {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 19] = [
         Self::ManageUsers,
         Self::ReadAudit,
         Self::ReadAllDevices,
@@ -100,6 +120,13 @@ impl Permission {
         Self::AcknowledgeAllAlarms,
         Self::ManageAlarmRules,
         Self::ManageFirmware,
+        Self::ReadAllLocks,
+        Self::OperateAllLocks,
+        Self::ManageAllLocks,
+        Self::ReadAccess,
+        Self::ManageAccess,
+        Self::ReadAccessLog,
+        Self::ControlDoors,
     ];
 
     #[must_use]
@@ -117,6 +144,13 @@ impl Permission {
             Self::AcknowledgeAllAlarms => "acknowledge_all_alarms",
             Self::ManageAlarmRules => "manage_alarm_rules",
             Self::ManageFirmware => "manage_firmware",
+            Self::ReadAllLocks => "read_all_locks",
+            Self::OperateAllLocks => "operate_all_locks",
+            Self::ManageAllLocks => "manage_all_locks",
+            Self::ReadAccess => "read_access",
+            Self::ManageAccess => "manage_access",
+            Self::ReadAccessLog => "read_access_log",
+            Self::ControlDoors => "control_doors",
         }
     }
 

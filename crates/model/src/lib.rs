@@ -3,6 +3,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+pub mod access;
 pub mod alarms;
 pub mod audit;
 pub mod commands;
@@ -23,9 +24,11 @@ pub mod telemetry;
 pub mod time;
 
 pub use id::{
-    AlarmId, AlarmRuleId, ApiKeyId, AuditId, CommandId, DeliveryId, DeviceId, FirmwareId, GroupId, GroupMemberId,
-    InvitationId, OrganizationId, OutboxId, PasskeyId, ProblemId, PublisherKeyId, PushSubscriptionId, RolloutId,
-    SavedViewId, ServiceKeyId, SessionId, UserId, WebhookId,
+    AccessCodeId, AccessEventId, AlarmId, AlarmRuleId, AnomalyModelId, ApiKeyId, AuditId, CommandId, CredentialId,
+    DeliveryId, DeviceId, DoorGroupId, DoorId, EnrolmentId, FirmwareId, GroupId, GroupMemberId, HolidayId,
+    InvitationId, LockEventId, LockGrantId, OfflineGrantId, OrganizationId, OutboxId, PasskeyId, PersonGroupId,
+    PersonId, PlanId, PolicyId, ProblemId, PublisherKeyId, PushSubscriptionId, RolloutId, SavedViewId, ScheduleId,
+    ServiceKeyId, SessionId, UserId, WebhookId, ZoneId,
 };
 pub use page::Page;
 pub use problem::{ErrorKind, FieldError, Problem};

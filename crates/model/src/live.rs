@@ -106,4 +106,8 @@ pub enum Event {
     AlarmChanged {
         alarm: crate::alarms::Alarm,
     },
+    /// Something happened at a door, or what is thought of it has changed.
+    AccessLogged {
+        event: crate::access::AccessEvent,
+    },
 }

@@ -1,0 +1,1 @@
+//! What is unusual: features, training, scores with reasons.

@@ -1,0 +1,1 @@
+//! Time-bound and limited-use codes for keypads.

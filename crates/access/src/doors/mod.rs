@@ -1,0 +1,1 @@
+//! Doors, readers, decisions, modes, anti-passback.

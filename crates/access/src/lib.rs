@@ -1,0 +1,60 @@
+//! Access: locks, doors with readers, people with cards, PINs and fingers, who may go where, and what happened.
+//!
+//! A command is done only when the device says so; an unknown state is never shown as a known one; every decision says
+//! why. [`Access`] holds the use cases, a folder for each part: [`locks`], [`doors`], [`people`], [`policies`],
+//! [`codes`], [`sync`] (what readers know without network), [`log`] and [`anomaly`].
+
+#![allow(dead_code)] // the parts are being filled in
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+
+mod anomaly;
+mod codes;
+mod doors;
+mod locks;
+mod log;
+mod observer;
+mod owner;
+mod people;
+mod policies;
+pub mod rest;
+mod sync;
+mod topics;
+
+use std::sync::Arc;
+
+use portico_alarms::Alarms;
+use portico_devices::Devices;
+use portico_identity::Identity;
+use portico_notifications::Notifications;
+use portico_platform::Platform;
+
+/// The domain's service, cheap to clone.
+#[derive(Clone)]
+pub struct Access(Arc<Inner>);
+
+struct Inner {
+    platform: Platform,
+    identity: Identity,
+    notifications: Notifications,
+    alarms: Alarms,
+    devices: Devices,
+}
+
+impl Access {
+    #[must_use]
+    pub fn new(
+        platform: Platform,
+        identity: Identity,
+        notifications: Notifications,
+        alarms: Alarms,
+        devices: Devices,
+    ) -> Self {
+        Self(Arc::new(Inner { platform, identity, notifications, alarms, devices }))
+    }
+
+    /// Begins the background work, offers the live topics and listens to devices. Call once.
+    pub fn start(&self) {
+        self.0.platform.hub.register(Arc::new(topics::AccessTopics(self.clone())));
+        self.0.devices.observe(Arc::new(self.clone()));
+    }
+}

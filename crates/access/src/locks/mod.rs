@@ -1,0 +1,1 @@
+//! Locks: their owners and grants, commands, history.

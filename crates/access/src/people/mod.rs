@@ -1,0 +1,1 @@
+//! People, their groups, cards, PINs and fingers; enrolment.

@@ -1,0 +1,1 @@
+//! Who may go where and when: schedules, holidays, policies.

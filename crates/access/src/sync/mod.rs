@@ -1,0 +1,1 @@
+//! What readers know without network, and what they decided by themselves.

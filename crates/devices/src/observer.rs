@@ -1,0 +1,93 @@
+//! What domains above this one do with what devices say.
+
+use portico_model::commands::Command;
+use portico_model::devices::Connection;
+use portico_model::telemetry::PayloadProblem;
+use portico_model::{DeviceId, OrganizationId, Timestamp};
+use portico_platform::{BoxFuture, Result, Tx};
+
+use crate::{Devices, Known};
+
+/// What is told once the transaction is committed.
+pub type AfterCommit = Box<dyn FnOnce() + Send>;
+
+/// Whether an event was for this observer; a problem with its payload is counted for the device.
+pub type Taken = Result<bool, PayloadProblem>;
+
+/// Implemented by a domain that gives devices a meaning.
+pub trait DeviceObserver: Send + Sync {
+    /// A command has come to its end, in the transaction that says so.
+    fn command_finished<'a>(
+        &'a self,
+        tx: &'a mut Tx,
+        organization: OrganizationId,
+        command: &'a Command,
+    ) -> BoxFuture<'a, Result<AfterCommit>>;
+
+    /// A device published on its `event` topic; done after the commit. The same event may come several times.
+    fn event<'a>(&'a self, device: &'a Known, payload: &'a [u8], at: Timestamp) -> BoxFuture<'a, Result<Taken>>;
+
+    /// A heartbeat, with whatever else it says; done after the commit. Called for every one: cheap when it is of no concern.
+    fn heartbeat<'a>(&'a self, device: &'a Known, payload: &'a [u8], at: Timestamp) -> BoxFuture<'a, Result<()>>;
+
+    /// A device came or went; committed. Must not wait.
+    fn connection_changed(&self, organization: OrganizationId, device: DeviceId, connection: Connection);
+}
+
+impl Devices {
+    /// Adds one who hears what devices say. Call before the server listens.
+    pub fn observe(&self, observer: std::sync::Arc<dyn DeviceObserver>) {
+        self.0.observers.add(observer);
+    }
+}
+
+/// Those who listen; also handed to the parts that write.
+#[derive(Clone, Default)]
+pub(crate) struct Observers(std::sync::Arc<std::sync::RwLock<Vec<std::sync::Arc<dyn DeviceObserver>>>>);
+
+impl Observers {
+    fn add(&self, observer: std::sync::Arc<dyn DeviceObserver>) {
+        self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner).push(observer);
+    }
+
+    fn all(&self) -> Vec<std::sync::Arc<dyn DeviceObserver>> {
+        self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+
+    pub async fn command_finished(
+        &self,
+        tx: &mut Tx,
+        organization: OrganizationId,
+        command: &Command,
+    ) -> Result<Vec<AfterCommit>> {
+        let mut after = Vec::new();
+        for observer in self.all() {
+            after.push(observer.command_finished(tx, organization, command).await?);
+        }
+        Ok(after)
+    }
+
+    /// Whether anyone took it.
+    pub async fn event(&self, device: &Known, payload: &[u8], at: Timestamp) -> Result<Taken> {
+        for observer in self.all() {
+            match observer.event(device, payload, at).await? {
+                Ok(false) => {}
+                taken => return Ok(taken),
+            }
+        }
+        Ok(Ok(false))
+    }
+
+    pub async fn heartbeat(&self, device: &Known, payload: &[u8], at: Timestamp) -> Result<()> {
+        for observer in self.all() {
+            observer.heartbeat(device, payload, at).await?;
+        }
+        Ok(())
+    }
+
+    pub fn connection_changed(&self, organization: OrganizationId, device: DeviceId, connection: Connection) {
+        for observer in self.all() {
+            observer.connection_changed(organization, device, connection);
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! What a lock or a reader decides by itself, without network, clock or heap: the same code runs in the server, in the
+//! simulator and in firmware, so that an offline reader and the server never disagree.
+
+#![no_std]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+
+pub mod decide;
+pub mod schedule;
