@@ -10,6 +10,7 @@
 mod anomaly;
 mod codes;
 mod doors;
+mod local_time;
 mod locks;
 mod log;
 mod observer;
@@ -19,6 +20,7 @@ mod policies;
 pub mod rest;
 mod sync;
 mod topics;
+mod version;
 
 use std::sync::Arc;
 

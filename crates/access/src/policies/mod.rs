@@ -1,1 +1,6 @@
-//! Who may go where and when: schedules, holidays, policies.
+//! Who may go where and when: policies, weekly schedules, holidays, and the tester that explains them.
+
+pub mod rules;
+
+#[allow(unused_imports)] // for doors
+pub use rules::{OwnedRule, rules_for};
