@@ -30,6 +30,13 @@ use portico_identity::Identity;
 use portico_notifications::Notifications;
 use portico_platform::Platform;
 
+/// Routes that devices call with their keys look them up there.
+impl axum::extract::FromRef<Access> for Devices {
+    fn from_ref(access: &Access) -> Self {
+        access.0.devices.clone()
+    }
+}
+
 /// The domain's service, cheap to clone.
 #[derive(Clone)]
 pub struct Access(Arc<Inner>);

@@ -12,15 +12,16 @@ const MAX_METADATA_BYTES: usize = 8 * 1024;
 
 /// Collects what is wrong, so that a form shows all of it at once.
 #[derive(Default)]
-pub(crate) struct Check(Vec<FieldError>);
+pub struct Check(Vec<FieldError>);
 
 impl Check {
-    pub(crate) fn problem(&mut self, field: &str, message: impl Into<String>) {
+    /// Notes a mistake.
+    pub fn problem(&mut self, field: &str, message: impl Into<String>) {
         self.0.push(FieldError::new(field, message));
     }
 
     /// A trimmed text of at most so many characters; every printable character is welcome.
-    pub(crate) fn text(&mut self, field: &str, text: &str, longest: usize) -> String {
+    pub fn text(&mut self, field: &str, text: &str, longest: usize) -> String {
         let text = text.trim();
         if text.chars().count() > longest {
             self.problem(field, format!("at most {longest} characters"));
@@ -30,7 +31,8 @@ impl Check {
         text.to_owned()
     }
 
-    pub(crate) fn required(&mut self, field: &str, text: &str, longest: usize) -> String {
+    /// As [`Check::text`], and not empty.
+    pub fn required(&mut self, field: &str, text: &str, longest: usize) -> String {
         if text.trim().is_empty() {
             self.problem(field, "must not be empty");
         }
@@ -68,7 +70,11 @@ impl Check {
         metadata
     }
 
-    pub(crate) fn done<T>(self, value: T) -> Result<T> {
+    /// The value, when nothing is wrong.
+    ///
+    /// # Errors
+    /// All that is wrong.
+    pub fn done<T>(self, value: T) -> Result<T> {
         if self.0.is_empty() { Ok(value) } else { Err(Error::fields(self.0)) }
     }
 }

@@ -45,6 +45,7 @@ pub use directory::Known;
 pub use firmware::NewFirmware;
 pub use groups::{GroupQuery, MemberQuery};
 pub use ingest::Outcome;
+pub use input::Check;
 pub use observer::{AfterCommit, DeviceObserver, Taken};
 pub use rollouts::RolloutAction;
 pub use service::{DeviceCounts, DeviceQuery};

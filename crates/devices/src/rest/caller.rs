@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRef, FromRequestParts};
 use axum::http::request::Parts;
 use portico_identity::MaybeAuth;
 use portico_identity::extract::{is_service_key, request_context};
@@ -16,6 +16,12 @@ use crate::{Devices, Known};
 
 /// A device that may act: its key is good and it is in use.
 pub struct ActiveDevice(pub Arc<Known>);
+
+/// As [`ActiveDevice`], with the device as an actor at the address it calls from.
+pub struct CallingDevice {
+    pub device: Arc<Known>,
+    pub actor: Actor,
+}
 
 /// A device whose key is good, whatever its status.
 pub struct KeyHolder(pub Arc<Known>);
@@ -83,14 +89,33 @@ fn check_active(device: &Known) -> Result<()> {
     }
 }
 
-impl FromRequestParts<Devices> for ActiveDevice {
+impl<S> FromRequestParts<S> for ActiveDevice
+where
+    Devices: FromRef<S>,
+    S: Send + Sync,
+{
     type Rejection = Error;
 
-    async fn from_request_parts(parts: &mut Parts, devices: &Devices) -> Result<Self> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        let devices = &Devices::from_ref(state);
         let device = login(parts, devices).await?.ok_or_else(key_required)?.device;
         check_active(&device)?;
         devices.heard(&device);
         Ok(Self(device))
+    }
+}
+
+impl<S> FromRequestParts<S> for CallingDevice
+where
+    Devices: FromRef<S>,
+    S: Send + Sync,
+{
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        let ActiveDevice(device) = ActiveDevice::from_request_parts(parts, state).await?;
+        let actor = actor_of(parts, &device);
+        Ok(Self { device, actor })
     }
 }
 

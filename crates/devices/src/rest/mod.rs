@@ -22,6 +22,8 @@ mod telemetry;
 mod values;
 mod views;
 
+pub use caller::{ActiveDevice, CallingDevice};
+
 use axum::body::Bytes;
 use axum::http::{HeaderMap, header};
 use portico_model::devices::{Connection, Device};
