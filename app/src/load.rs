@@ -10,6 +10,7 @@ use leptos::server_fn::ServerFn;
 use serde::de::DeserializeOwned;
 
 use crate::failure::Failure;
+use crate::ui::ProblemView;
 
 /// JSON text of what the server function returned.
 pub type Loaded = Result<String, Failure>;
@@ -79,6 +80,36 @@ pub fn read<T: DeserializeOwned>(loaded: Loaded) -> Result<T, Failure> {
     serde_json::from_str(&loaded?)
         .and_then(serde_json::from_value)
         .map_err(|_| Failure::new(502, "unexpected_answer", "Portico was updated meanwhile: reload the page."))
+}
+
+/// Shows what was loaded, within a `Transition`. Loading again changes in place what differs: a form that somebody is
+/// filling stays as it is. Only another thing (by its `key`) or a failure makes the view anew.
+pub fn in_place<T, K>(
+    answer: Resource<Loaded>,
+    key: fn(&T) -> K,
+    body: impl Fn(Memo<T>) -> AnyView + Send + 'static,
+) -> impl Fn() -> Option<AnyView> + Send + 'static
+where
+    T: DeserializeOwned + Clone + PartialEq + Send + Sync + 'static,
+    K: PartialEq + Send + Sync + 'static,
+{
+    let found = Memo::new(move |_| answer.get().map(read::<T>));
+    let which = Memo::new(move |_| {
+        found.with(|found| found.as_ref().map(|found| found.as_ref().map(key).map_err(Clone::clone)))
+    });
+    move || {
+        // Not only tracked: a memo that nobody reads hears of nothing.
+        if which.with(Option::is_none) {
+            return None;
+        }
+        Some(match found.get_untracked()? {
+            Ok(first) => body(Memo::new(move |before: Option<&T>| {
+                let now = found.get().and_then(Result::ok).filter(|now| key(now) == key(&first));
+                now.or_else(|| before.cloned()).unwrap_or_else(|| first.clone())
+            })),
+            Err(failure) => view! { <ProblemView failure /> }.into_any(),
+        })
+    }
 }
 
 /// Loads again whenever the number changes, such as how often a form succeeded.

@@ -10,9 +10,9 @@ use super::bar::use_alarms;
 use super::{AcknowledgeAlarm, ClearAlarm, GetAlarm, NoteAlarm, SeverityBadge, state_word, who};
 use crate::form::{FormState, PostForm};
 use crate::live::use_live;
-use crate::load::{load, read};
+use crate::load::{in_place, load};
 use crate::time::{Ago, Moment};
-use crate::ui::{Badge, Dialog, ErrorSummary, Glyph, Icon, ProblemView, SubmitButton, TextAreaField, Tone};
+use crate::ui::{Badge, Dialog, ErrorSummary, Glyph, Icon, SubmitButton, TextAreaField, Tone};
 
 #[derive(Clone, Copy)]
 struct Forms {
@@ -52,51 +52,55 @@ pub fn AlarmPage() -> impl IntoView {
             <a href="/alarms">"Alarms"</a>
         </nav>
         <Transition fallback=|| view! { <p class="loading" role="status">"Loading alarm"</p> }>
-            {move || {
-                course
-                    .get()
-                    .map(|answer| match read::<AlarmCourse>(answer) {
-                        Ok(course) => view! { <AlarmView course forms /> }.into_any(),
-                        Err(failure) => view! { <ProblemView failure /> }.into_any(),
-                    })
-            }}
+            {in_place(
+                course,
+                |course: &AlarmCourse| course.alarm.id,
+                move |course| view! { <AlarmView course forms /> }.into_any(),
+            )}
         </Transition>
     }
 }
 
 #[component]
-fn AlarmView(course: AlarmCourse, forms: Forms) -> impl IntoView {
-    let AlarmCourse { alarm, steps, may_handle } = course;
-    let (tone, glyph) = match alarm.state {
-        AlarmState::Raised => (Tone::Attention, Glyph::Alert),
-        AlarmState::Acknowledged => (Tone::Neutral, Glyph::Account),
-        AlarmState::Cleared => (Tone::Ok, Glyph::Check),
-    };
+fn AlarmView(course: Memo<AlarmCourse>, forms: Forms) -> impl IntoView {
+    let alarm = Memo::new(move |_| course.with(|course| course.alarm.clone()));
+    let state = Memo::new(move |_| alarm.with(|alarm| alarm.state));
+    let may_handle = Memo::new(move |_| course.with(|course| course.may_handle));
+    let id = alarm.with_untracked(|alarm| alarm.id);
     view! {
-        <Title text=alarm.title.clone() />
+        <Title text=move || alarm.with(|alarm| alarm.title.clone()) />
         <div class="page-head">
             <div class="title-line">
-                <h1>{alarm.title.clone()}</h1>
-                <SeverityBadge severity=alarm.severity />
-                <Badge tone glyph word=state_word(alarm.state) />
+                <h1>{move || alarm.with(|alarm| alarm.title.clone())}</h1>
+                {move || view! { <SeverityBadge severity=alarm.with(|alarm| alarm.severity) /> }}
+                {move || {
+                    let (tone, glyph) = match state.get() {
+                        AlarmState::Raised => (Tone::Attention, Glyph::Alert),
+                        AlarmState::Acknowledged => (Tone::Neutral, Glyph::Account),
+                        AlarmState::Cleared => (Tone::Ok, Glyph::Check),
+                    };
+                    view! { <Badge tone glyph word=state_word(state.get()) /> }
+                }}
             </div>
-            {(may_handle && alarm.state.is_open()).then(|| view! { <Actions alarm=alarm.clone() forms /> })}
+            {move || {
+                let state = state.get();
+                (may_handle.get() && state.is_open()).then(|| view! { <Actions id state forms /> })
+            }}
         </div>
-        <p class="lead">{alarm.text.clone()}</p>
+        <p class="lead">{move || alarm.with(|alarm| alarm.text.clone())}</p>
         <div class="columns">
-            <Facts alarm=alarm.clone() />
-            <Course alarm steps may_handle form=forms.note />
+            {move || view! { <Facts alarm=alarm.get() /> }}
+            <Course id course may_handle form=forms.note />
         </div>
     }
 }
 
 #[component]
-fn Actions(alarm: Alarm, forms: Forms) -> impl IntoView {
+fn Actions(id: AlarmId, state: AlarmState, forms: Forms) -> impl IntoView {
     let Forms { acknowledge, clear, .. } = forms;
-    let id = alarm.id;
     view! {
         <div class="page-actions">
-            {(alarm.state == AlarmState::Raised)
+            {(state == AlarmState::Raised)
                 .then(|| {
                     view! {
                         <Dialog
@@ -223,14 +227,16 @@ const fn step_glyph(kind: AlarmStepKind) -> Glyph {
 }
 
 #[component]
-fn Course(alarm: Alarm, steps: Vec<AlarmStep>, may_handle: bool, form: FormState) -> impl IntoView {
+fn Course(id: AlarmId, course: Memo<AlarmCourse>, may_handle: Memo<bool>, form: FormState) -> impl IntoView {
+    let steps = Memo::new(move |_| course.with(|course| course.steps.clone()));
     view! {
         <section class="card" aria-labelledby="course-title">
             <h2 id="course-title">"Course"</h2>
             <ol class="course">
-                {steps
+                {move || steps
+                    .get()
                     .into_iter()
-                    .map(|step| {
+                    .map(|step: AlarmStep| {
                         view! {
                             <li class=format!("course-step course-{}", step.kind.as_str())>
                                 <Icon glyph=step_glyph(step.kind) />
@@ -250,17 +256,20 @@ fn Course(alarm: Alarm, steps: Vec<AlarmStep>, may_handle: bool, form: FormState
                     })
                     .collect_view()}
             </ol>
-            {may_handle
-                .then(|| {
+            {move || {
+                // What was noted is emptied; what somebody is writing stays.
+                form.successes.track();
+                may_handle.get().then(|| {
                     view! {
                         <PostForm form id="note-alarm">
                             <ErrorSummary form shown=&["note"] />
-                            <input type="hidden" name="id" value=alarm.id.to_string() />
+                            <input type="hidden" name="id" value=id.to_string() />
                             <TextAreaField form name="note" label="Add a note" rows=2 />
                             <SubmitButton label="Add note" class="button" pending=form.pending() />
                         </PostForm>
                     }
-                })}
+                })
+            }}
         </section>
     }
 }

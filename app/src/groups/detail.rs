@@ -20,7 +20,7 @@ use crate::explore::page::{RangeBar, keep_fresh, question};
 use crate::explore::plot::{ComparePlot, Naming};
 use crate::form::PostForm;
 use crate::live::{LiveUpdate, fold, follow, use_live};
-use crate::load::{Loaded, load, read};
+use crate::load::{Loaded, in_place, load, read};
 use crate::time::Ago;
 use crate::ui::toast::use_toasts;
 use crate::ui::{EmptyState, ErrorSummary, Glyph, Icon, ProblemView};
@@ -85,28 +85,12 @@ pub fn GroupPage() -> impl IntoView {
             "This group was deleted. What you see is its last state."
         </p>
         <Transition fallback=|| view! { <p class="loading" role="status">"Loading group"</p> }>
-            <GroupOrProblem answer=group forms />
+            {in_place(
+                group,
+                |shown: &GroupView| shown.group.id,
+                move |shown| view! { <GroupBody shown forms /> }.into_any(),
+            )}
         </Transition>
-    }
-}
-
-/// What was loaded. Loading again changes what differs in place, so a form that someone is filling stays.
-#[component]
-fn GroupOrProblem(answer: Resource<Loaded>, forms: GroupForms) -> impl IntoView {
-    let found = Memo::new(move |_| answer.get().map(read::<GroupView>));
-    let failure = Memo::new(move |_| found.with(|found| found.as_ref().map(|found| found.as_ref().err().cloned())));
-    move || {
-        let shown = found.get_untracked().and_then(Result::ok);
-        Some(match (failure.get()?, shown) {
-            (None, Some(first)) => {
-                let shown = Memo::new(move |before: Option<&GroupView>| {
-                    let now = found.get().and_then(Result::ok);
-                    now.or_else(|| before.cloned()).unwrap_or_else(|| first.clone())
-                });
-                view! { <GroupBody shown forms /> }.into_any()
-            }
-            (failure, _) => failure.map(|failure| view! { <ProblemView failure /> }).into_any(),
-        })
     }
 }
 
