@@ -116,6 +116,10 @@ fn event_of(mut data: Value) -> Option<Event> {
             let event = serde_json::from_value(data.get_mut("event")?.take()).ok()?;
             Some(Event::AccessLogged { event })
         }
+        "access_code_changed" => {
+            let code = serde_json::from_value(data.get_mut("code")?.take()).ok()?;
+            Some(Event::AccessCodeChanged { code })
+        }
         "audit_appended" => {
             let record = serde_json::from_value(data.get_mut("record")?.take()).ok()?;
             Some(Event::AuditAppended { record })

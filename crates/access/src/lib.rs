@@ -22,6 +22,8 @@ mod sync;
 mod topics;
 mod version;
 
+pub use codes::{CodeQuery, Created as CreatedCode};
+
 use std::sync::Arc;
 
 use portico_alarms::Alarms;
@@ -47,6 +49,8 @@ struct Inner {
     notifications: Notifications,
     alarms: Alarms,
     devices: Devices,
+    /// A code is to be told to its lock.
+    code_work: tokio::sync::Notify,
 }
 
 impl Access {
@@ -58,12 +62,20 @@ impl Access {
         alarms: Alarms,
         devices: Devices,
     ) -> Self {
-        Self(Arc::new(Inner { platform, identity, notifications, alarms, devices }))
+        Self(Arc::new(Inner {
+            platform,
+            identity,
+            notifications,
+            alarms,
+            devices,
+            code_work: tokio::sync::Notify::new(),
+        }))
     }
 
     /// Begins the background work, offers the live topics and listens to devices. Call once.
     pub fn start(&self) {
         self.0.platform.hub.register(Arc::new(topics::AccessTopics(self.clone())));
         self.0.devices.observe(Arc::new(self.clone()));
+        codes::spawn(self);
     }
 }

@@ -5,24 +5,37 @@ use portico_model::commands::Command;
 use portico_model::devices::Connection;
 use portico_model::{DeviceId, OrganizationId, Timestamp};
 use portico_platform::{BoxFuture, Result, Tx};
+use serde_json::Value;
 
 use crate::Access;
 
 impl DeviceObserver for Access {
     fn command_finished<'a>(
         &'a self,
-        _tx: &'a mut Tx,
-        _organization: OrganizationId,
-        _command: &'a Command,
+        tx: &'a mut Tx,
+        organization: OrganizationId,
+        command: &'a Command,
     ) -> BoxFuture<'a, Result<AfterCommit>> {
         Box::pin(async move {
-            let after: AfterCommit = Box::new(|| {});
+            let code = self.code_command_finished(tx, organization, command).await?;
+            let access = self.clone();
+            let after: AfterCommit = Box::new(move || {
+                if let Some(changed) = code {
+                    access.announce_code_and_go_on(changed);
+                }
+            });
             Ok(after)
         })
     }
 
-    fn event<'a>(&'a self, _device: &'a Known, _payload: &'a [u8], _at: Timestamp) -> BoxFuture<'a, Result<Taken>> {
-        Box::pin(async move { Ok(Ok(false)) })
+    fn event<'a>(&'a self, device: &'a Known, payload: &'a [u8], at: Timestamp) -> BoxFuture<'a, Result<Taken>> {
+        Box::pin(async move {
+            let Ok(body) = serde_json::from_slice::<Value>(payload) else { return Ok(Ok(false)) };
+            match body.get("type").and_then(Value::as_str).unwrap_or_default() {
+                "code_used" => self.take_code_used(device, &body, at).await,
+                _ => Ok(Ok(false)),
+            }
+        })
     }
 
     fn heartbeat<'a>(&'a self, _device: &'a Known, _payload: &'a [u8], _at: Timestamp) -> BoxFuture<'a, Result<()>> {

@@ -1,4 +1,4 @@
-//! The live topics of this domain: `access` (what happens at doors).
+//! The live topics of this domain: `access` (what happens at doors), `access_codes`.
 
 use portico_model::OrganizationId;
 use portico_model::identity::Permission;
@@ -16,7 +16,7 @@ pub(crate) fn log_channel(organization: OrganizationId) -> Channel {
 
 impl TopicSource for AccessTopics {
     fn owns(&self, topic: &str) -> bool {
-        topic == "access"
+        matches!(topic, "access" | "access_codes")
     }
 
     fn resolve<'a>(&'a self, actor: &'a Actor, topic: &'a str) -> BoxFuture<'a, Result<Channel>> {
@@ -26,6 +26,7 @@ impl TopicSource for AccessTopics {
                     actor.require(Permission::ReadAccessLog)?;
                     Ok(log_channel(actor.organization))
                 }
+                "access_codes" => crate::codes::channel_for(actor),
                 _ => Err(Error::not_found("unknown_topic", "There is no such topic")),
             }
         })

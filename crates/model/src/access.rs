@@ -1,5 +1,6 @@
 //! Locks, doors, people and what happened at them: the words that all parts of the domain share.
 
+pub mod code;
 pub mod schedule;
 
 use portico_lock_core::decide::{DoorMode as CoreMode, Reason as CoreReason};

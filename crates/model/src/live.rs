@@ -110,4 +110,8 @@ pub enum Event {
     AccessLogged {
         event: crate::access::AccessEvent,
     },
+    /// A code was made, used or withdrawn, or its lock has said something of it.
+    AccessCodeChanged {
+        code: crate::access::code::AccessCode,
+    },
 }

@@ -1,6 +1,8 @@
 //! The access domain on a real SQLite and a real PostgreSQL, with a clock that tests move.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod codes;
+
 use portico_access::Access;
 use portico_alarms::Alarms;
 use portico_devices::Devices;

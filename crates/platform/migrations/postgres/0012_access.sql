@@ -349,13 +349,13 @@ create index access_event_by_age on access_event (at);
 create table access_code (
     id uuid primary key not null,
     organization_id uuid not null references organization (id),
-    lock_id uuid,
-    door_id uuid,
-    person_id uuid,
+    lock_id uuid references access_lock (device_id) on delete cascade,
+    door_id uuid references access_door (id) on delete cascade,
+    person_id uuid references access_person (id) on delete set null,
     name text not null,
     sealed bytea not null,
     lookup text not null,
-    hint text not null,
+    digits bigint not null,
     schedule_id uuid,
     valid_from bigint,
     valid_until bigint,
@@ -363,6 +363,7 @@ create table access_code (
     uses bigint not null,
     wanted boolean not null,
     state text not null,
+    is_absent boolean not null,
     command_id uuid,
     attempts bigint not null,
     next_attempt_at bigint,
@@ -375,6 +376,9 @@ create index access_code_by_organization on access_code (organization_id, id);
 create index access_code_by_lock on access_code (lock_id) where lock_id is not null;
 create index access_code_by_door on access_code (door_id) where door_id is not null;
 create index access_code_by_attempt on access_code (next_attempt_at) where next_attempt_at is not null;
+create unique index access_code_by_lookup on access_code (organization_id, lookup) where wanted;
+create index access_code_by_expiry on access_code (valid_until) where wanted and valid_until is not null;
+create index access_code_by_command on access_code (command_id) where command_id is not null;
 
 -- Trained models of what is usual. The newest that is done is in force.
 create table access_model (
