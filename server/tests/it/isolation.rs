@@ -123,7 +123,7 @@ impl Elsewhere {
                 (_, "invitations") => &self.invitation,
                 ("{device_id}", _) | (_, "devices" | "telemetry") => &self.device,
                 // Nobody has one of these here; that one's id opens none is for their own tests.
-                (_, "deliveries" | "browsers" | "passkeys") => &self.device,
+                (_, "deliveries" | "browsers" | "passkeys" | "codes") => &self.device,
                 (_, other) if BY_SEGMENT.contains(&other) => &self.device,
                 _ => return None,
             });

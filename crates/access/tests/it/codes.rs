@@ -86,7 +86,11 @@ async fn lock_is_told_and_a_code_is_set_only_when_it_says_so() {
         assert_eq!((created.digits.len(), created.code.state), (6, CodeState::Setting));
         let command = world.open_command(lock).await;
         assert_eq!((command.name.as_str(), &command.args["code_id"]), ("set_code", &json!(created.code.id)));
-        assert!(!command.args.to_string().contains(&created.digits), "the digits stand in no command: {}", command.args);
+        assert!(
+            !command.args.to_string().contains(&created.digits),
+            "the digits stand in no command: {}",
+            command.args
+        );
 
         world.answer(lock, "ok", "").await;
         let code = shown(&world, &created.code).await;
