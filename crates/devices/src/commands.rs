@@ -16,6 +16,7 @@ use portico_platform::outbox::MqttMessage;
 use portico_platform::{Actor, Error, Principal, Result, Tx};
 use serde_json::{Map, Value, json};
 
+use crate::signing::Proof;
 use crate::store::command::{self as store, Due};
 use crate::{AfterCommit, Devices, Known, channel};
 
@@ -109,7 +110,7 @@ impl Devices {
         };
         let mut next_attempt_at = None;
         if connection == Connection::Online {
-            next_attempt_at = Some(self.hand_over(tx, &mut command).await?);
+            next_attempt_at = Some(self.hand_over(tx, organization, &mut command).await?);
         }
         store::insert(tx, organization, &command, next_attempt_at).await?;
         let entry = Entry::success("command.issued").target("command", command.id);
@@ -119,7 +120,7 @@ impl Devices {
     }
 
     /// Puts the command into the outbox; when it is to be sent again, should the device not answer.
-    async fn hand_over(&self, tx: &mut Tx, command: &mut Command) -> Result<Timestamp> {
+    async fn hand_over(&self, tx: &mut Tx, organization: OrganizationId, command: &mut Command) -> Result<Timestamp> {
         let now = self.now();
         let doublings = u32::try_from(command.attempts.min(8)).unwrap_or_default();
         let pause_ms = (FIRST_REPEAT_MS << doublings).min(LONGEST_REPEAT_MS);
@@ -129,7 +130,7 @@ impl Devices {
         command.attempts += 1;
         let message = MqttMessage {
             topic: self.0.topics.device(command.device_id, TopicKind::Command),
-            payload: command.message().to_string().into_bytes(),
+            payload: self.signed_message(tx, organization, command).await?.to_string().into_bytes(),
             qos: 0,
             retain: false,
             // While the broker is away one copy waits, not one of each attempt.
@@ -289,9 +290,10 @@ impl Devices {
     }
 
     /// What a device that asks over HTTP has still to do, the oldest first; they count as sent.
-    pub(crate) async fn commands_for_device(&self, device: &Arc<Known>) -> Result<Vec<Command>> {
+    pub(crate) async fn commands_for_device(&self, device: &Arc<Known>) -> Result<Vec<(Command, Proof)>> {
         let organization = device.organization;
         let mut tx = self.0.platform.db.begin().await?;
+        let key = self.signing_key(&mut tx, organization, device.id).await?;
         let mut steps = Vec::new();
         for mut command in store::list_to_send(&mut tx, organization, device.id, self.now(), MAX_OPEN).await? {
             command.state = CommandState::Sent;
@@ -302,7 +304,12 @@ impl Devices {
             steps.push(Step { command, record: None, after: Vec::new() });
         }
         tx.commit().await?;
-        Ok(steps.into_iter().map(|step| self.announce_command(organization, step)).collect())
+        let tell = |step| {
+            let command = self.announce_command(organization, step);
+            let proof = key.as_ref().map(|key| key.prove(&command)).unwrap_or_default();
+            (command, proof)
+        };
+        Ok(steps.into_iter().map(tell).collect())
     }
 
     /// Sends what is due and expires what is overdue. Several servers may do so at once.
@@ -354,7 +361,7 @@ impl Devices {
             // Out of the queue until the device returns.
             return tx.commit().await;
         };
-        let again_at = self.hand_over(&mut tx, &mut command).await?;
+        let again_at = self.hand_over(&mut tx, due.organization_id, &mut command).await?;
         store::update(&mut tx, due.organization_id, &command, Some(again_at)).await?;
         tx.commit().await?;
         self.announce_command(due.organization_id, Step { command, record: None, after: Vec::new() });

@@ -26,6 +26,7 @@ pub mod rest;
 mod rollouts;
 pub mod service;
 mod shadow;
+mod signing;
 mod statistics;
 mod store;
 mod telemetry;
@@ -49,6 +50,7 @@ pub use input::Check;
 pub use observer::{AfterCommit, DeviceObserver, Taken};
 pub use rollouts::RolloutAction;
 pub use service::{DeviceCounts, DeviceQuery};
+pub use signing::SigningKey;
 pub use store::device::Sort;
 pub use telemetry::{AggregatedBucket, RetentionRule, TelemetryKey, TelemetryQuery};
 

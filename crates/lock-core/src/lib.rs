@@ -4,5 +4,12 @@
 #![no_std]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+#[cfg(feature = "crypto")]
+pub mod command;
 pub mod decide;
+#[cfg(feature = "crypto")]
+pub mod grant;
+pub mod hex;
+pub mod json;
+pub mod queue;
 pub mod schedule;

@@ -6,8 +6,8 @@ use axum::extract::{FromRef, FromRequestParts};
 use axum::http::request::Parts;
 use portico_identity::MaybeAuth;
 use portico_identity::extract::{is_service_key, request_context};
-use portico_model::DeviceId;
 use portico_model::devices::DeviceStatus;
+use portico_model::{ApiKeyId, DeviceId};
 use portico_platform::http::admit;
 use portico_platform::{Actor, Error, Principal, Result};
 
@@ -22,6 +22,9 @@ pub struct CallingDevice {
     pub device: Arc<Known>,
     pub actor: Actor,
 }
+
+/// As [`ActiveDevice`], with the key it came with.
+pub struct ActiveKey(pub Arc<Known>, pub ApiKeyId);
 
 /// A device whose key is good, whatever its status.
 pub struct KeyHolder(pub Arc<Known>);
@@ -116,6 +119,17 @@ where
         let ActiveDevice(device) = ActiveDevice::from_request_parts(parts, state).await?;
         let actor = actor_of(parts, &device);
         Ok(Self { device, actor })
+    }
+}
+
+impl FromRequestParts<Devices> for ActiveKey {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, devices: &Devices) -> Result<Self> {
+        let DeviceLogin { device, grant } = login(parts, devices).await?.ok_or_else(key_required)?;
+        check_active(&device)?;
+        devices.heard(&device);
+        Ok(Self(device, grant.key))
     }
 }
 

@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 use super::caller::ActiveDevice;
 use super::json_object;
 use crate::Devices;
+use crate::signing::Proof;
 
 /// Have a device do something
 ///
@@ -116,7 +117,8 @@ pub async fn cancel(
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 #[schema(example = json!({
     "id": "0199a0000000700080000000000000c1", "name": "set_interval", "args": {"seconds": 30},
-    "issued_at": 1_795_226_400_000_i64, "expires_at": 1_795_226_460_000_i64, "counter": 7
+    "issued_at": 1_795_226_400_000_i64, "expires_at": 1_795_226_460_000_i64, "counter": 7,
+    "key_id": "0c71cb94", "signature": "1ecf9efba5c9bbe0cd363d65812f799506cc78b2a414b79a17b5d40808713065"
 }))]
 pub struct CommandMessage {
     id: CommandId,
@@ -129,10 +131,14 @@ pub struct CommandMessage {
     expires_at: i64,
     /// Numbers the commands of this device from 1.
     counter: i64,
+    /// Names the signing key, as `GET /api/v1/devices/signing-key` does.
+    key_id: String,
+    /// HMAC-SHA-256 with the device's signing key, in hexadecimal; of what, docs/firmware.md says.
+    signature: String,
 }
 
-impl From<Command> for CommandMessage {
-    fn from(command: Command) -> Self {
+impl From<(Command, Proof)> for CommandMessage {
+    fn from((command, proof): (Command, Proof)) -> Self {
         Self {
             id: command.id,
             name: command.name,
@@ -140,6 +146,8 @@ impl From<Command> for CommandMessage {
             issued_at: command.issued_at.millis(),
             expires_at: command.expires_at.millis(),
             counter: command.counter,
+            key_id: proof.key_id,
+            signature: proof.signature,
         }
     }
 }

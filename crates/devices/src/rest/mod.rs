@@ -73,6 +73,7 @@ pub fn router(devices: Devices) -> OpenApiRouter {
         .routes(routes!(own::heartbeat))
         .routes(routes!(own::config, own::set_config))
         .routes(routes!(own::credentials))
+        .routes(routes!(own::signing_key))
         .routes(routes!(own_telemetry::submit, own_telemetry::range))
         .routes(routes!(own_telemetry::submit_for_mqtt))
         .routes(routes!(own_telemetry::mqtt_credentials))

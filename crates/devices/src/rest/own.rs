@@ -6,6 +6,7 @@ use axum::http::HeaderMap;
 use portico_model::devices::{DeviceChange, DeviceStatus};
 use portico_model::{DeviceId, Problem, Timestamp};
 use portico_platform::http::Json;
+use portico_platform::secrets::hex;
 use portico_platform::{Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -13,7 +14,7 @@ use serde_json::Value;
 use super::answers::{
     Configured, ConfiguredValue, DeviceConfiguration, DeviceCredentials, DeviceIdentity, DeviceOwner,
 };
-use super::caller::{ActiveDevice, KeyHolder};
+use super::caller::{ActiveDevice, ActiveKey, KeyHolder};
 use super::{DeviceBody, json_object};
 use crate::Devices;
 
@@ -154,4 +155,50 @@ pub async fn credentials(
         owner,
     };
     Ok(Json(DeviceCredentials { status: "success", device }))
+}
+
+/// What a device needs to know that a command comes from Portico.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = DeviceSigningKey, example = json!({
+    "device_id": "0199a0000000700080000000000000ab", "key_id": "0c71cb94",
+    "key": "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f",
+    "grant_key": "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a",
+    "counter": 6, "time_ms": 1_795_226_400_000_i64
+}))]
+pub struct SigningKey {
+    device_id: DeviceId,
+    /// Stands in each command that is signed with this key.
+    key_id: String,
+    /// 32 bytes in hexadecimal: the key of the HMAC-SHA-256 of commands. Never shown to anyone else.
+    key: String,
+    /// 32 bytes in hexadecimal: the Ed25519 public key that signs Bluetooth grants.
+    grant_key: String,
+    /// Commands up to this counter are done with: a device that has lost its memory refuses them.
+    counter: i64,
+    /// What time it is, epoch milliseconds; for a device without another clock.
+    time_ms: i64,
+}
+
+/// The key that the device's commands are signed with
+///
+/// It belongs to the API key that the device comes with: after a rotation it is another. docs/firmware.md says how a
+/// device checks a command.
+#[utoipa::path(get, path = "/api/v1/devices/signing-key", tag = "devices", security(("api_key" = [])), responses(
+    (status = 200, body = SigningKey),
+    (status = 401, body = Problem),
+    (status = 403, body = Problem),
+))]
+pub async fn signing_key(
+    State(devices): State<Devices>,
+    ActiveKey(device, api_key): ActiveKey,
+) -> Result<Json<SigningKey>> {
+    let trust = devices.trust_of(&device, api_key).await?;
+    Ok(Json(SigningKey {
+        device_id: device.id,
+        key: hex(&trust.signing.key),
+        key_id: trust.signing.id,
+        grant_key: hex(&trust.grant_key),
+        counter: trust.counter,
+        time_ms: trust.now.millis(),
+    }))
 }

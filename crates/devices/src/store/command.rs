@@ -240,3 +240,17 @@ pub async fn delete_older(tx: &mut Tx, before: Timestamp, limit: i64) -> Result<
              select id from command where finished_at is not null and finished_at < $1 order by finished_at limit $2)",
     ).bind(before).bind(limit).execute(conn).await.map(|done| done.rows_affected()))?)
 }
+
+/// The highest counter that the device is done with: below its first open command, else the last that was given.
+pub async fn settled_counter(tx: &mut Tx, organization: OrganizationId, device: DeviceId) -> Result<i64> {
+    let open: Option<i64> = on_db!(tx, conn => sqlx::query_scalar(
+        "select min(counter) from command where organization_id = $1 and device_id = $2 and finished_at is null",
+    ).bind(organization).bind(device).fetch_one(conn).await)?;
+    if let Some(first) = open {
+        return Ok(first - 1);
+    }
+    let last: Option<i64> = on_db!(tx, conn => sqlx::query_scalar(
+        "select last from command_counter where organization_id = $1 and device_id = $2",
+    ).bind(organization).bind(device).fetch_optional(conn).await)?;
+    Ok(last.unwrap_or(0))
+}

@@ -65,3 +65,17 @@ pub async fn any_expired(tx: &mut Tx, now: Timestamp) -> Result<bool> {
     ).bind(now).fetch_optional(conn).await)?;
     Ok(found.is_some())
 }
+
+/// The key by which the device is signed to: the newest that it has used, else the newest.
+pub async fn find_current(
+    tx: &mut Tx,
+    organization: OrganizationId,
+    device: DeviceId,
+    now: Timestamp,
+) -> Result<Option<ApiKeyId>> {
+    Ok(on_db!(tx, conn => sqlx::query_scalar(
+        "select id from device_key
+         where organization_id = $1 and device_id = $2 and (expires_at is null or expires_at > $3)
+         order by last_used_at is null, created_at desc, id desc limit 1",
+    ).bind(organization).bind(device).bind(now).fetch_optional(conn).await)?)
+}

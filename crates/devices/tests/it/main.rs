@@ -20,6 +20,7 @@ mod registry;
 mod rest;
 mod rollups;
 mod shadow;
+mod signing;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
