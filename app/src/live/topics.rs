@@ -112,6 +112,14 @@ fn event_of(mut data: Value) -> Option<Event> {
             let alarm = serde_json::from_value(data.get_mut("alarm")?.take()).ok()?;
             Some(Event::AlarmChanged { alarm })
         }
+        "door_changed" => {
+            let door = serde_json::from_value(data.get_mut("door")?.take()).ok()?;
+            Some(Event::DoorChanged { door })
+        }
+        "door_deleted" => {
+            let id = serde_json::from_value(data.get_mut("id")?.take()).ok()?;
+            Some(Event::DoorDeleted { id })
+        }
         "access_logged" => {
             let event = serde_json::from_value(data.get_mut("event")?.take()).ok()?;
             Some(Event::AccessLogged { event })

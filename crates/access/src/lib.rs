@@ -9,7 +9,7 @@
 
 mod anomaly;
 mod codes;
-mod doors;
+pub mod doors;
 mod local_time;
 mod locks;
 mod log;
@@ -51,6 +51,8 @@ struct Inner {
     devices: Devices,
     /// A code is to be told to its lock.
     code_work: tokio::sync::Notify,
+    /// Questions of readers that were answered lately.
+    asked: doors::Asked,
 }
 
 impl Access {
@@ -69,6 +71,7 @@ impl Access {
             alarms,
             devices,
             code_work: tokio::sync::Notify::new(),
+            asked: doors::Asked::default(),
         }))
     }
 
@@ -77,5 +80,6 @@ impl Access {
         self.0.platform.hub.register(Arc::new(topics::AccessTopics(self.clone())));
         self.0.devices.observe(Arc::new(self.clone()));
         codes::spawn(self);
+        doors::spawn(self);
     }
 }

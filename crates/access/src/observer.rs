@@ -32,15 +32,19 @@ impl DeviceObserver for Access {
         Box::pin(async move {
             let Ok(body) = serde_json::from_slice::<Value>(payload) else { return Ok(Ok(false)) };
             match body.get("type").and_then(Value::as_str).unwrap_or_default() {
+                "access_request" => self.take_access_request(device, &body, at).await,
+                "door" => self.take_door_state(device, &body).await,
                 "code_used" => self.take_code_used(device, &body, at).await,
                 _ => Ok(Ok(false)),
             }
         })
     }
 
-    fn heartbeat<'a>(&'a self, _device: &'a Known, _payload: &'a [u8], _at: Timestamp) -> BoxFuture<'a, Result<()>> {
-        Box::pin(async move { Ok(()) })
+    fn heartbeat<'a>(&'a self, device: &'a Known, payload: &'a [u8], _at: Timestamp) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move { self.take_door_heartbeat(device, payload).await })
     }
 
-    fn connection_changed(&self, _organization: OrganizationId, _device: DeviceId, _connection: Connection) {}
+    fn connection_changed(&self, organization: OrganizationId, device: DeviceId, _connection: Connection) {
+        self.door_source_changed(organization, device);
+    }
 }

@@ -1,4 +1,4 @@
-//! The live topics of this domain: `access` (what happens at doors), `access_codes`.
+//! The live topics of this domain: `access` (what happens at doors), `doors`, `door:ID`, `access_codes`.
 
 use portico_model::OrganizationId;
 use portico_model::identity::Permission;
@@ -7,8 +7,20 @@ use portico_platform::{Actor, BoxFuture, Error, Result};
 use serde_json::{Value, json};
 
 use crate::Access;
+use crate::doors::{self, DoorQuery};
+
+/// Doors in the snapshot of the list; more are read over REST.
+const SNAPSHOT_DOORS: i64 = 200;
 
 pub struct AccessTopics(pub Access);
+
+fn door_of(topic: &str) -> Option<&str> {
+    topic.strip_prefix("door:")
+}
+
+fn unknown() -> Error {
+    Error::not_found("unknown_topic", "There is no such topic")
+}
 
 pub(crate) fn log_channel(organization: OrganizationId) -> Channel {
     Channel::all(organization, "access")
@@ -16,23 +28,45 @@ pub(crate) fn log_channel(organization: OrganizationId) -> Channel {
 
 impl TopicSource for AccessTopics {
     fn owns(&self, topic: &str) -> bool {
-        matches!(topic, "access" | "access_codes")
+        matches!(topic, "access" | "access_codes" | "doors") || door_of(topic).is_some()
     }
 
     fn resolve<'a>(&'a self, actor: &'a Actor, topic: &'a str) -> BoxFuture<'a, Result<Channel>> {
         Box::pin(async move {
+            if let Some(id) = door_of(topic) {
+                let id = id.parse().map_err(|_| unknown())?;
+                self.0.door(actor, id).await?;
+                return Ok(doors::door_channel(actor.organization, id));
+            }
             match topic {
+                "doors" => {
+                    actor.require(Permission::ReadAccess)?;
+                    Ok(doors::doors_channel(actor.organization))
+                }
                 "access" => {
                     actor.require(Permission::ReadAccessLog)?;
                     Ok(log_channel(actor.organization))
                 }
                 "access_codes" => crate::codes::channel_for(actor),
-                _ => Err(Error::not_found("unknown_topic", "There is no such topic")),
+                _ => Err(unknown()),
             }
         })
     }
 
-    fn snapshot<'a>(&'a self, _actor: &'a Actor, _topic: &'a str) -> BoxFuture<'a, Result<Value>> {
-        Box::pin(async move { Ok(json!({})) })
+    fn snapshot<'a>(&'a self, actor: &'a Actor, topic: &'a str) -> BoxFuture<'a, Result<Value>> {
+        Box::pin(async move {
+            if let Some(id) = door_of(topic) {
+                let id = id.parse().map_err(|_| unknown())?;
+                return Ok(json!({ "door": self.0.door(actor, id).await? }));
+            }
+            match topic {
+                "doors" => {
+                    let query = DoorQuery { limit: Some(SNAPSHOT_DOORS), ..DoorQuery::default() };
+                    let doors = self.0.doors(actor, query).await?;
+                    Ok(json!({ "doors": doors.items, "counts": self.0.door_counts(actor).await? }))
+                }
+                _ => Ok(json!({})),
+            }
+        })
     }
 }

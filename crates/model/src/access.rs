@@ -1,6 +1,7 @@
 //! Locks, doors, people and what happened at them: the words that all parts of the domain share.
 
 pub mod code;
+pub mod door;
 pub mod schedule;
 
 use portico_lock_core::decide::{DoorMode as CoreMode, Reason as CoreReason};

@@ -106,6 +106,13 @@ pub enum Event {
     AlarmChanged {
         alarm: crate::alarms::Alarm,
     },
+    /// A door was added, or its settings, mode or state have changed.
+    DoorChanged {
+        door: crate::access::door::Door,
+    },
+    DoorDeleted {
+        id: crate::DoorId,
+    },
     /// Something happened at a door, or what is thought of it has changed.
     AccessLogged {
         event: crate::access::AccessEvent,

@@ -31,6 +31,7 @@ struct Elsewhere {
     alarm_rule: String,
     alarm: String,
     invitation: String,
+    door: String,
 }
 
 async fn made(server: &Server, token: &str, path: &str, body: Value, id: &str) -> String {
@@ -75,6 +76,7 @@ impl Elsewhere {
             webhook: made(server, &token, "/api/v1/webhooks", webhook, "/webhook/id").await,
             alarm_rule: made(server, &token, "/api/v1/alarm-rules", rule, "/id").await,
             alarm: String::new(),
+            door: made(server, &token, "/api/v1/doors", named(json!({ "reader_id": device })), "/id").await,
             invitation: made(server, &token, "/api/v1/invitations", guest, "/invitation/id").await,
             token,
             device,
@@ -120,6 +122,7 @@ impl Elsewhere {
                 (_, "webhooks") => &self.webhook,
                 (_, "alarm-rules") => &self.alarm_rule,
                 (_, "alarms") => &self.alarm,
+                (_, "doors") => &self.door,
                 (_, "invitations") => &self.invitation,
                 ("{device_id}", _) | (_, "devices" | "telemetry") => &self.device,
                 // Nobody has one of these here; that one's id opens none is for their own tests.
@@ -131,7 +134,7 @@ impl Elsewhere {
         Some(real.join("/"))
     }
 
-    fn ids(&self) -> [&str; 10] {
+    fn ids(&self) -> [&str; 11] {
         [
             &self.device,
             &self.user,
@@ -143,6 +146,7 @@ impl Elsewhere {
             &self.alarm_rule,
             &self.alarm,
             &self.invitation,
+            &self.door,
         ]
     }
 
@@ -157,6 +161,7 @@ impl Elsewhere {
             format!("/api/v1/groups/{}?include_devices=true", self.group),
             format!("/api/v1/views/{}", self.view),
             format!("/api/v1/alarms/{}", self.alarm),
+            format!("/api/v1/doors/{}", self.door),
             format!("/api/v1/alarm-rules/{}", self.alarm_rule),
             "/api/v1/invitations".to_owned(),
             "/api/v1/users".to_owned(),
@@ -284,6 +289,7 @@ async fn no_topic_leads_into_another_organisation() {
             ("alarm", &elsewhere.device),
             ("group", &elsewhere.group),
             ("rollout", &elsewhere.device),
+            ("door", &elsewhere.door),
             ("user", &elsewhere.user),
         ] {
             let answer = screen.subscribe(&format!("{kind}:{id}")).await;
@@ -291,7 +297,7 @@ async fn no_topic_leads_into_another_organisation() {
             assert!(!answer.to_string().to_lowercase().contains(MARK), "{answer}");
         }
         let mut followed = 0;
-        for topic in ["devices", "groups", "alarms", "audit", "commands", "rollouts", "firmware"] {
+        for topic in ["devices", "groups", "alarms", "audit", "commands", "rollouts", "firmware", "doors"] {
             let answer = screen.subscribe(topic).await;
             followed += usize::from(answer["op"] == "snapshot");
             let text = answer.to_string();

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod codes;
+mod doors;
 
 use portico_access::Access;
 use portico_alarms::Alarms;
