@@ -32,6 +32,8 @@ use portico_identity::Identity;
 use portico_notifications::Notifications;
 use portico_platform::Platform;
 
+pub use log::{EventQuery, Logged};
+
 /// Routes that devices call with their keys look them up there.
 impl axum::extract::FromRef<Access> for Devices {
     fn from_ref(access: &Access) -> Self {
@@ -81,5 +83,6 @@ impl Access {
         self.0.devices.observe(Arc::new(self.clone()));
         codes::spawn(self);
         doors::spawn(self);
+        log::jobs::spawn(self);
     }
 }

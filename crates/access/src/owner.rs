@@ -4,7 +4,7 @@ use portico_identity::{AfterCommit, ErasedLabels, UserDependents};
 use portico_model::{OrganizationId, UserId};
 use portico_platform::{Actor, BoxFuture, Result, Tx};
 
-use crate::Access;
+use crate::{Access, log};
 
 impl UserDependents for Access {
     fn user_deleted<'a>(&'a self, _: &'a mut Tx, _: &'a Actor, _: UserId) -> BoxFuture<'a, Result<AfterCommit>> {
@@ -14,10 +14,15 @@ impl UserDependents for Access {
 
     fn user_erased<'a>(
         &'a self,
-        _tx: &'a mut Tx,
-        _organization: OrganizationId,
-        _erased: &'a ErasedLabels,
+        tx: &'a mut Tx,
+        organization: OrganizationId,
+        erased: &'a ErasedLabels,
     ) -> BoxFuture<'a, Result<()>> {
-        Box::pin(async move { Ok(()) })
+        Box::pin(async move {
+            for label in &erased.labels {
+                log::store::rename_account(tx, organization, label, &erased.pseudonym).await?;
+            }
+            Ok(())
+        })
     }
 }

@@ -2,9 +2,13 @@
 
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::{Access, codes, doors};
+use crate::{Access, codes, doors, log};
 
 /// All routes of the domain, with their whole paths (`/api/v1/…`). They need identity's session layer around them.
 pub fn router(access: Access) -> OpenApiRouter {
-    OpenApiRouter::new().merge(codes::rest::router()).merge(doors::routes()).with_state(access)
+    OpenApiRouter::new()
+        .merge(codes::rest::router())
+        .merge(doors::routes())
+        .merge(log::rest::router())
+        .with_state(access)
 }

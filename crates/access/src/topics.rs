@@ -6,11 +6,14 @@ use portico_platform::hub::{Channel, TopicSource};
 use portico_platform::{Actor, BoxFuture, Error, Result};
 use serde_json::{Value, json};
 
-use crate::Access;
 use crate::doors::{self, DoorQuery};
+use crate::{Access, EventQuery};
 
 /// Doors in the snapshot of the list; more are read over REST.
 const SNAPSHOT_DOORS: i64 = 200;
+
+/// Newest events in the snapshot of the log.
+const SNAPSHOT_EVENTS: i64 = 100;
 
 pub struct AccessTopics(pub Access);
 
@@ -65,7 +68,11 @@ impl TopicSource for AccessTopics {
                     let doors = self.0.doors(actor, query).await?;
                     Ok(json!({ "doors": doors.items, "counts": self.0.door_counts(actor).await? }))
                 }
-                _ => Ok(json!({})),
+                _ => {
+                    // What happened while a page was on its way, or while its line was down.
+                    let newest = EventQuery { limit: Some(SNAPSHOT_EVENTS), ..EventQuery::default() };
+                    Ok(json!({ "events": self.0.events(actor, &newest).await?.items }))
+                }
             }
         })
     }

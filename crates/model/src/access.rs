@@ -2,6 +2,7 @@
 
 pub mod code;
 pub mod door;
+pub mod log;
 pub mod schedule;
 
 use portico_lock_core::decide::{DoorMode as CoreMode, Reason as CoreReason};

@@ -1,18 +1,24 @@
 //! What happened at doors. Every part writes here, in its own transaction, and tells of it after the commit.
 
-mod store;
+pub mod export;
+pub mod jobs;
+mod query;
+pub mod rest;
+pub mod store;
 
-use portico_model::OrganizationId;
 use portico_model::access::AccessEvent;
 use portico_model::live::Event;
+use portico_model::{OrganizationId, PersonId};
 use portico_platform::hub::{Delivery, Publication};
 use portico_platform::{Result, Tx};
 
 use crate::{Access, topics};
 
+pub use query::EventQuery;
+
 /// An event that is written; tell of it after the commit.
 #[must_use = "announce it after the commit"]
-pub(crate) struct Logged {
+pub struct Logged {
     organization: OrganizationId,
     pub event: AccessEvent,
 }
@@ -22,7 +28,7 @@ impl Access {
     ///
     /// # Errors
     /// When the database does not take it: then nobody is let in.
-    pub(crate) async fn append_event(
+    pub async fn append_event(
         &self,
         tx: &mut Tx,
         organization: OrganizationId,
@@ -35,13 +41,32 @@ impl Access {
     }
 
     /// Tells those who follow the log.
-    pub(crate) fn announce_event(&self, logged: Logged) -> AccessEvent {
+    pub fn announce_event(&self, logged: Logged) -> AccessEvent {
         let Logged { organization, event } = logged;
+        self.publish_event(organization, event.clone());
+        event
+    }
+
+    /// Shows an event, or what is thought of it now, to those who follow the log.
+    pub(crate) fn publish_event(&self, organization: OrganizationId, event: AccessEvent) {
         self.0.platform.hub.publish(Publication {
             channels: vec![topics::log_channel(organization)],
-            event: Event::AccessLogged { event: event.clone() },
+            event: Event::AccessLogged { event },
             delivery: Delivery::Every,
         });
-        event
+    }
+
+    /// Takes a person's name, and what was shown at readers, out of the log, in the caller's transaction.
+    ///
+    /// # Errors
+    /// When the database does not take it.
+    pub async fn pseudonymise_person(
+        &self,
+        tx: &mut Tx,
+        organization: OrganizationId,
+        person: PersonId,
+        pseudonym: &str,
+    ) -> Result<u64> {
+        store::pseudonymise_person(tx, organization, person, pseudonym).await
     }
 }

@@ -3,6 +3,7 @@
 
 mod codes;
 mod doors;
+mod log;
 
 use portico_access::Access;
 use portico_alarms::Alarms;
@@ -16,6 +17,7 @@ use portico_platform::{Actor, Platform, Principal, on_db};
 
 pub struct World {
     pub access: Access,
+    pub identity: Identity,
     pub devices: Devices,
     pub platform: Platform,
     pub organization: OrganizationId,
@@ -38,11 +40,11 @@ impl World {
         let notifications = Notifications::new(platform.clone(), identity.clone());
         let alarms = Alarms::new(platform.clone(), notifications.clone());
         let devices = Devices::new(platform.clone(), alarms.clone());
-        let access = Access::new(platform.clone(), identity, notifications, alarms, devices.clone());
+        let access = Access::new(platform.clone(), identity.clone(), notifications, alarms, devices.clone());
         devices.observe(std::sync::Arc::new(access.clone()));
         let organization = test.organization;
         let manager = user(&platform, organization, "manager", Role::Manager).await;
-        Self { access, devices, platform, organization, manager, test }
+        Self { access, identity, devices, platform, organization, manager, test }
     }
 
     pub async fn user(&self, name: &str, role: Role) -> Actor {

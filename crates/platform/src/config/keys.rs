@@ -124,6 +124,15 @@ pub const KEYS: &[Key] = &[
         "An alarm that comes back within so many seconds after it cleared is the same one, not a new one.",
     ),
     key("alarms.retention_days", "Days that cleared alarms are kept."),
+    key("access.log_retention_days", "Days that the access log and the history of locks are kept."),
+    key(
+        "access.anomaly_percent",
+        "How many of a hundred usual events at doors may count as unusual; a new model takes its threshold from it.",
+    ),
+    key(
+        "access.anomaly_alarm_percent",
+        "How many of a hundred usual events at doors may raise an alarm as unusual; 0: none does.",
+    ),
     key(
         "http.tls_cert",
         "File with the certificate chain (PEM); with `tls_key` the server speaks HTTPS. A renewed file is noticed.",

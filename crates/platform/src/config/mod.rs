@@ -44,6 +44,7 @@ pub struct Config {
     pub identity: IdentityConfig,
     pub devices: DevicesConfig,
     pub alarms: AlarmsConfig,
+    pub access: AccessConfig,
     pub http: HttpConfig,
     pub mqtt: MqttConfig,
     pub mail: MailConfig,
@@ -113,6 +114,14 @@ pub struct AlarmsConfig {
     pub retention_days: i64,
 }
 
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AccessConfig {
+    pub log_retention_days: i64,
+    pub anomaly_percent: f64,
+    pub anomaly_alarm_percent: f64,
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -132,6 +141,7 @@ impl Default for Config {
             identity: IdentityConfig::default(),
             devices: DevicesConfig::default(),
             alarms: AlarmsConfig::default(),
+            access: AccessConfig::default(),
             http: HttpConfig::default(),
             mqtt: MqttConfig::default(),
             mail: MailConfig::default(),
@@ -193,6 +203,12 @@ impl Default for DevicesConfig {
 impl Default for AlarmsConfig {
     fn default() -> Self {
         Self { same_within_s: 300, retention_days: 400 }
+    }
+}
+
+impl Default for AccessConfig {
+    fn default() -> Self {
+        Self { log_retention_days: 400, anomaly_percent: 1.0, anomaly_alarm_percent: 0.2 }
     }
 }
 
