@@ -6,7 +6,10 @@
 
 use std::collections::BTreeMap;
 
+use portico_model::access::AccessEvent;
 use portico_model::identity::Role;
+use portico_model::{AccessEventId, OrganizationId};
+use portico_platform::on_db;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -32,12 +35,35 @@ struct Elsewhere {
     alarm: String,
     invitation: String,
     door: String,
+    access_event: String,
 }
 
 async fn made(server: &Server, token: &str, path: &str, body: Value, id: &str) -> String {
     let (status, answer) = server.call(Method::POST, path, Some(token), Some(body)).await;
     assert!(status.is_success(), "{path}: {answer}");
     answer.pointer(id).and_then(Value::as_str).unwrap_or_else(|| panic!("{path}: {answer}")).to_owned()
+}
+
+/// Writes down that somebody came through a door of this administrator's organisation; the event's id.
+async fn log_event(server: &Server, admin: &str) -> String {
+    let mut tx = server.portico.platform.db.begin().await.unwrap();
+    let organization: OrganizationId = on_db!(&mut tx, conn => sqlx::query_scalar(
+        "select organization_id from user_account where username = $1").bind(admin).fetch_one(conn).await)
+    .unwrap();
+    let event: AccessEvent = serde_json::from_value(json!({
+        "id": AccessEventId::generate(), "at": "2026-03-02T08:15:30.000+00:00",
+        "received_at": "2026-03-02T08:15:30.000+00:00", "kind": "request", "door_id": null,
+        "door_name": format!("{MARK} door"), "reader_id": null, "person_id": null, "person_name": format!("{MARK} Ann"),
+        "credential_id": null, "credential_hint": "", "method": "rfid", "granted": false, "reason": "no_policy",
+        "policy_id": null, "policy_name": "", "leaving": false, "is_offline": false, "is_untrusted": false, "note": "",
+        "score": null, "score_reasons": [], "is_anomaly": true, "is_false_alarm": false,
+    }))
+    .unwrap();
+    let id = event.id.to_string();
+    let logged = server.portico.access.append_event(&mut tx, organization, event, "", None).await.unwrap();
+    tx.commit().await.unwrap();
+    server.portico.access.announce_event(logged.unwrap());
+    id
 }
 
 impl Elsewhere {
@@ -78,6 +104,7 @@ impl Elsewhere {
             alarm: String::new(),
             door: made(server, &token, "/api/v1/doors", named(json!({ "reader_id": device })), "/id").await,
             invitation: made(server, &token, "/api/v1/invitations", guest, "/invitation/id").await,
+            access_event: log_event(server, &name).await,
             token,
             device,
             key,
@@ -124,6 +151,7 @@ impl Elsewhere {
                 (_, "alarms") => &self.alarm,
                 (_, "doors") => &self.door,
                 (_, "invitations") => &self.invitation,
+                ("{event_id}", _) => &self.access_event,
                 ("{device_id}", _) | (_, "devices" | "telemetry") => &self.device,
                 // Nobody has one of these here; that one's id opens none is for their own tests.
                 (_, "deliveries" | "browsers" | "passkeys" | "codes") => &self.device,
@@ -297,7 +325,7 @@ async fn no_topic_leads_into_another_organisation() {
             assert!(!answer.to_string().to_lowercase().contains(MARK), "{answer}");
         }
         let mut followed = 0;
-        for topic in ["devices", "groups", "alarms", "audit", "commands", "rollouts", "firmware", "doors"] {
+        for topic in ["devices", "groups", "alarms", "audit", "commands", "rollouts", "firmware", "doors", "access"] {
             let answer = screen.subscribe(topic).await;
             followed += usize::from(answer["op"] == "snapshot");
             let text = answer.to_string();
