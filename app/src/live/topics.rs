@@ -124,6 +124,10 @@ fn event_of(mut data: Value) -> Option<Event> {
             let event = serde_json::from_value(data.get_mut("event")?.take()).ok()?;
             Some(Event::AccessLogged { event })
         }
+        "access_model_changed" => {
+            let model = serde_json::from_value(data.get_mut("model")?.take()).ok()?;
+            Some(Event::AccessModelChanged { model })
+        }
         "access_code_changed" => {
             let code = serde_json::from_value(data.get_mut("code")?.take()).ok()?;
             Some(Event::AccessCodeChanged { code })

@@ -55,6 +55,7 @@ struct Inner {
     code_work: tokio::sync::Notify,
     /// Questions of readers that were answered lately.
     asked: doors::Asked,
+    judging: anomaly::Judging,
 }
 
 impl Access {
@@ -74,6 +75,7 @@ impl Access {
             devices,
             code_work: tokio::sync::Notify::new(),
             asked: doors::Asked::default(),
+            judging: anomaly::Judging::new(),
         }))
     }
 
@@ -84,5 +86,6 @@ impl Access {
         codes::spawn(self);
         doors::spawn(self);
         log::jobs::spawn(self);
+        anomaly::jobs::spawn(self);
     }
 }

@@ -1,5 +1,6 @@
 //! Locks, doors, people and what happened at them: the words that all parts of the domain share.
 
+pub mod anomaly;
 pub mod code;
 pub mod door;
 pub mod log;
@@ -15,7 +16,6 @@ macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-        #[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
         pub enum $name {
             $($(#[$variant_doc])* #[serde(rename = $word)] $variant),+
         }
@@ -35,6 +35,20 @@ macro_rules! words {
                 Self::ALL.iter().copied().find(|one| one.as_str() == text)
             }
         }
+
+        // By hand: the derived one does not see the words of a macro.
+        #[cfg(feature = "server")]
+        impl utoipa::PartialSchema for $name {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+                utoipa::openapi::ObjectBuilder::new()
+                    .schema_type(utoipa::openapi::schema::Type::String)
+                    .enum_values(Some([$($word),+]))
+                    .into()
+            }
+        }
+
+        #[cfg(feature = "server")]
+        impl utoipa::ToSchema for $name {}
     };
 }
 #[allow(unused_imports)] // for the other files of this domain

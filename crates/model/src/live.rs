@@ -117,6 +117,10 @@ pub enum Event {
     AccessLogged {
         event: crate::access::AccessEvent,
     },
+    /// A model of what is unusual at doors was asked for, or came further.
+    AccessModelChanged {
+        model: crate::access::anomaly::AnomalyModel,
+    },
     /// A code was made, used or withdrawn, or its lock has said something of it.
     AccessCodeChanged {
         code: crate::access::code::AccessCode,

@@ -44,6 +44,7 @@ impl Access {
     pub fn announce_event(&self, logged: Logged) -> AccessEvent {
         let Logged { organization, event } = logged;
         self.publish_event(organization, event.clone());
+        self.0.judging.offer(organization, &event);
         event
     }
 

@@ -1,6 +1,7 @@
 //! The access domain on a real SQLite and a real PostgreSQL, with a clock that tests move.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod anomaly;
 mod codes;
 mod doors;
 mod log;
@@ -18,6 +19,7 @@ use portico_platform::{Actor, Platform, Principal, on_db};
 pub struct World {
     pub access: Access,
     pub identity: Identity,
+    pub alarms: Alarms,
     pub devices: Devices,
     pub platform: Platform,
     pub organization: OrganizationId,
@@ -40,11 +42,11 @@ impl World {
         let notifications = Notifications::new(platform.clone(), identity.clone());
         let alarms = Alarms::new(platform.clone(), notifications.clone());
         let devices = Devices::new(platform.clone(), alarms.clone());
-        let access = Access::new(platform.clone(), identity.clone(), notifications, alarms, devices.clone());
+        let access = Access::new(platform.clone(), identity.clone(), notifications, alarms.clone(), devices.clone());
         devices.observe(std::sync::Arc::new(access.clone()));
         let organization = test.organization;
         let manager = user(&platform, organization, "manager", Role::Manager).await;
-        Self { access, identity, devices, platform, organization, manager, test }
+        Self { access, identity, alarms, devices, platform, organization, manager, test }
     }
 
     pub async fn user(&self, name: &str, role: Role) -> Actor {
