@@ -133,7 +133,7 @@ impl Access {
     ///
     /// # Errors
     /// Forbidden; not found.
-    pub async fn event(&self, actor: &Actor, id: AccessEventId) -> Result<AccessEvent> {
+    pub async fn access_event(&self, actor: &Actor, id: AccessEventId) -> Result<AccessEvent> {
         actor.require(Permission::ReadAccessLog)?;
         let mut tx = self.0.platform.db.read().await?;
         store::find(&mut tx, actor.organization, id)

@@ -76,5 +76,5 @@ pub async fn get(
     Auth(actor): Auth,
     Path(id): Path<AccessEventId>,
 ) -> Result<Json<AccessEvent>> {
-    Ok(Json(access.event(&actor, id).await?))
+    Ok(Json(access.access_event(&actor, id).await?))
 }

@@ -52,7 +52,7 @@ impl World {
         let id = event.id;
         self.log([event]).await;
         self.access.judge(&[(self.organization, id)]).await.unwrap();
-        self.access.event(&self.manager, id).await.unwrap()
+        self.access.access_event(&self.manager, id).await.unwrap()
     }
 
     async fn open_alarms(&self) -> Vec<String> {
@@ -100,7 +100,7 @@ async fn night_visit_is_found_told_excused_and_learned() {
         assert!(alarms[0].contains("Ann Archer at Main entrance: "), "{alarms:?}");
         // Judged once: the same again changes nothing.
         world.access.judge(&[(world.organization, night.id)]).await.unwrap();
-        assert_eq!(world.access.event(&world.manager, night.id).await.unwrap(), night);
+        assert_eq!(world.access.access_event(&world.manager, night.id).await.unwrap(), night);
 
         let excused = world.access.mark_false_alarm(&world.manager, night.id, true).await.unwrap();
         assert!(excused.is_false_alarm && excused.is_anomaly);

@@ -184,7 +184,7 @@ async fn each_filter_finds_its_own() {
         }
         let found = world.access.events(&world.manager, &EventQuery { anomaly: Some(true), ..any() }).await.unwrap();
         assert_eq!((found.items[0].score, found.items[0].score_reasons.clone()), (Some(0.8), vec!["Odd".to_owned()]));
-        let again = world.access.event(&world.manager, found.items[0].id).await.unwrap();
+        let again = world.access.access_event(&world.manager, found.items[0].id).await.unwrap();
         assert_eq!(again, found.items[0]);
     })
     .await;
@@ -208,12 +208,12 @@ async fn log_is_for_those_who_may_read_it_and_of_one_organisation() {
         for role in [Role::User, Role::Reception] {
             let somebody = world.user("somebody", role).await;
             assert_eq!(world.access.events(&somebody, &EventQuery::default()).await.unwrap_err().status(), 403);
-            assert_eq!(world.access.event(&somebody, id).await.unwrap_err().status(), 403);
+            assert_eq!(world.access.access_event(&somebody, id).await.unwrap_err().status(), 403);
             assert!(world.access.events_csv(&somebody, EventQuery::default()).await.is_err());
         }
         let stranger = Actor { organization: world.test.other_organization().await, ..world.manager.clone() };
         assert!(world.access.events(&stranger, &EventQuery::default()).await.unwrap().items.is_empty());
-        assert_eq!(world.access.event(&stranger, id).await.unwrap_err().status(), 404);
+        assert_eq!(world.access.access_event(&stranger, id).await.unwrap_err().status(), 404);
     })
     .await;
 }
