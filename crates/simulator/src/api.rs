@@ -138,6 +138,25 @@ impl Api {
         request.send().await.map_err(ApiError::Unreachable)
     }
 
+    /// A device's own call, with its key.
+    ///
+    /// # Errors
+    /// When the server cannot be reached or refuses.
+    pub async fn own(
+        &self,
+        method: Method,
+        path: &str,
+        api_key: &str,
+        body: Option<&Value>,
+    ) -> Result<Value, ApiError> {
+        let mut request =
+            self.http.request(method.clone(), format!("{}{path}", self.base)).header("x-api-key", api_key);
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        answer(method, path, request.send().await.map_err(ApiError::Unreachable)?).await
+    }
+
     /// One call with credentials; signs in first when needed, once more when the token has expired, and waits as long
     /// as a rate limit says.
     ///

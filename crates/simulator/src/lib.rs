@@ -5,11 +5,13 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+pub mod access;
 pub mod api;
 pub mod building;
 pub mod faults;
 pub mod firmware;
 pub mod history;
+mod link;
 pub mod noise;
 mod session;
 pub mod signal;

@@ -1,7 +1,6 @@
 //! One simulated device while it runs: it measures, beats, suffers its faults, and reconnects.
 
 mod commands;
-mod link;
 mod outbox;
 
 use std::sync::Arc;
@@ -18,6 +17,7 @@ use crate::building::Sensor;
 use crate::faults::Fate;
 use crate::firmware::{Memory, Offer, Step, after_start, fetch, refusal};
 use crate::history;
+use crate::link::{Link, LinkEvent, LinkOptions};
 use crate::noise;
 use crate::signal::{self, Reading};
 use crate::simulator::Context;
@@ -25,7 +25,6 @@ use crate::state::KnownDevice;
 use crate::stats::Stats;
 
 use commands::{Answers, Order, apply_desired};
-use link::{Link, LinkEvent, LinkOptions};
 use outbox::{Message, Outbox, Topic};
 
 /// How long a device takes to start.

@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 
 /// What happened on the connection.
 #[derive(Debug)]
-pub(super) enum LinkEvent {
+pub(crate) enum LinkEvent {
     Up,
     /// Lost. The link stays quiet until it is told (by dropping or sending) that the loss has been noted, so that
     /// nothing meant for the old connection goes out on the new one.
@@ -23,7 +23,7 @@ pub(super) enum LinkEvent {
     Refused,
 }
 
-pub(super) struct Link {
+pub(crate) struct Link {
     pub client: AsyncClient,
     pub events: mpsc::Receiver<LinkEvent>,
     /// Cuts the connection without a good-bye for that long.
@@ -32,7 +32,7 @@ pub(super) struct Link {
 }
 
 /// Where and as whom to connect.
-pub(super) struct LinkOptions {
+pub(crate) struct LinkOptions {
     pub host: String,
     pub port: u16,
     pub device: String,

@@ -1,0 +1,309 @@
+//! A simulated reader: somebody shows a card, types a PIN or lays a finger on it; it asks, and opens when it is told to.
+
+use portico_lock_core::queue::Queue;
+use serde_json::{Map, Value, json};
+
+use super::{Body, Say, Touch};
+
+/// How long it waits for an answer before it decides by itself.
+const ANSWER_WITHIN_MS: u64 = 3_000;
+
+/// What it remembers while it is away.
+const MEMORY: usize = 1_024;
+
+/// How long it stays open when it is not said.
+const OPEN_S: u64 = 5;
+
+/// Decides without network; what a reader that was synchronised knows.
+pub type Decide = Box<dyn FnMut(&str, &str, u64) -> (bool, String) + Send>;
+
+pub struct Reader {
+    /// Serves the way out.
+    leaving: bool,
+    asked: Vec<(String, String, String, u64)>,
+    next_request: u64,
+    open_until_ms: u64,
+    door_open: bool,
+    /// What the last who came was told.
+    last: Value,
+    enrolling: Option<(Value, String, u64)>,
+    codes: Map<String, Value>,
+    offline: Queue<Value, MEMORY>,
+    /// Up to which number the offline events were sent on this connection.
+    uploaded: u64,
+    decide: Option<Decide>,
+}
+
+impl Default for Reader {
+    fn default() -> Self {
+        Self {
+            leaving: false,
+            asked: Vec::new(),
+            next_request: 1,
+            open_until_ms: 0,
+            door_open: false,
+            last: Value::Null,
+            enrolling: None,
+            codes: Map::new(),
+            offline: Queue::new(1),
+            uploaded: 0,
+            decide: None,
+        }
+    }
+}
+
+impl Reader {
+    /// A reader on the inside.
+    #[must_use]
+    pub fn leaving() -> Self {
+        Self { leaving: true, ..Self::default() }
+    }
+
+    /// As what it knows without network.
+    #[must_use]
+    pub fn with_offline(mut self, decide: Decide) -> Self {
+        self.decide = Some(decide);
+        self
+    }
+
+    /// Events that nobody has confirmed yet.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.offline.len()
+    }
+
+    fn question(&self, id: &str, method: &str, value: &str) -> Say {
+        let mut event = json!({ "type": "access_request", "request_id": id, "method": method });
+        let (member, shown) = shown(method, value);
+        event[member] = shown;
+        if self.leaving {
+            event["leaving"] = json!(true);
+        }
+        Say::Event(event)
+    }
+
+    /// Nobody answers: it decides by what it knows, and remembers that it did.
+    fn decide_alone(&mut self, method: &str, value: &str, now_ms: u64) {
+        let (granted, reason) = match &mut self.decide {
+            Some(decide) => decide(method, value, now_ms),
+            None => (false, "unavailable".to_owned()),
+        };
+        let mut event = json!({ "ts": now_ms, "method": method, "granted": granted, "reason": reason });
+        let (member, shown) = shown(method, value);
+        event[member] = shown;
+        // A full queue shows as a gap in the numbers.
+        let _ = self.offline.push(event);
+        self.told(granted, &reason, OPEN_S, now_ms);
+    }
+
+    fn told(&mut self, granted: bool, reason: &str, for_s: u64, now_ms: u64) {
+        if granted {
+            self.open_until_ms = now_ms + for_s * 1_000;
+        }
+        self.last = json!({ "granted": granted, "reason": reason });
+    }
+
+    fn finish_enrolment(&mut self, method: &str, value: &str, now_ms: u64) -> Option<Say> {
+        let (id, mode, until) = self.enrolling.take()?;
+        if now_ms >= until {
+            return Some(Say::Event(json!({ "type": "enrol_failed", "enrolment_id": id, "error": "time is up" })));
+        }
+        if mode != method {
+            self.enrolling = Some((id, mode, until));
+            return None;
+        }
+        Some(Say::Event(json!({ "type": "enrolled", "enrolment_id": id, "value": value })))
+    }
+
+    /// What happened offline, a batch at a time.
+    fn upload(&mut self) -> Option<Say> {
+        let events: Vec<Value> = self
+            .offline
+            .iter()
+            .filter(|(number, _)| *number > self.uploaded)
+            .take(50)
+            .map(|(number, event)| {
+                let mut event = event.clone();
+                event["seq"] = json!(number);
+                event
+            })
+            .collect();
+        self.uploaded = events.last()?["seq"].as_u64()?;
+        Some(Say::Event(json!({ "type": "offline_events", "events": events })))
+    }
+}
+
+/// The member that holds what was shown.
+fn shown(method: &str, value: &str) -> (&'static str, Value) {
+    match method {
+        "pin" => ("pin", json!(value)),
+        "code" => ("code", json!(value)),
+        "fingerprint" => ("fingerprint_id", value.parse::<i64>().map_or_else(|_| json!(value), |slot| json!(slot))),
+        _ => ("rfid_uid", json!(value)),
+    }
+}
+
+impl Body for Reader {
+    fn obey(&mut self, name: &str, args: &Value, now_ms: u64) -> Vec<Say> {
+        let done = |more: Value| Say::Ack(more);
+        match name {
+            "access_decision" => {
+                let id = args["request_id"].as_str().unwrap_or_default();
+                let Some(at) = self.asked.iter().position(|(asked, ..)| asked == id) else {
+                    // Decided already, or asked before a power cut: nobody waits for it any more.
+                    return vec![done(json!({ "result": "failed", "error": "nobody waits" }))];
+                };
+                self.asked.remove(at);
+                let granted = args["granted"].as_bool().unwrap_or(false);
+                let reason = args["reason"].as_str().unwrap_or_default().to_owned();
+                self.told(granted, &reason, args["for_s"].as_u64().unwrap_or(OPEN_S), now_ms);
+                vec![done(json!({ "result": "ok" }))]
+            }
+            "open" => {
+                self.open_until_ms = now_ms + args["for_s"].as_u64().unwrap_or(OPEN_S) * 1_000;
+                vec![done(json!({ "result": "ok" }))]
+            }
+            "enrol" => {
+                let mode = args["mode"].as_str().unwrap_or("rfid").to_owned();
+                let until = args["expires_at"].as_u64().unwrap_or(now_ms + 60_000);
+                self.enrolling = Some((args["enrolment_id"].clone(), mode, until));
+                vec![done(json!({ "result": "ok" }))]
+            }
+            "enrol_cancel" => {
+                self.enrolling = None;
+                vec![done(json!({ "result": "ok" }))]
+            }
+            "set_code" | "remove_code" => {
+                let id = args["code_id"].as_str().or(args["id"].as_str()).unwrap_or_default().to_owned();
+                if name == "set_code" {
+                    self.codes.insert(id, args.clone());
+                } else {
+                    self.codes.remove(&id);
+                }
+                vec![done(json!({ "result": "ok" }))]
+            }
+            "offline_taken" => {
+                self.offline.acknowledge(args["seq"].as_u64().unwrap_or(0));
+                vec![done(json!({ "result": "ok" }))]
+            }
+            "sync" => vec![done(json!({ "result": "ok" }))],
+            _ => vec![done(json!({ "result": "failed", "error": "unknown command" }))],
+        }
+    }
+
+    fn touch(&mut self, touch: &Touch, now_ms: u64) -> Vec<Say> {
+        match touch {
+            Touch::Show { method, value } => {
+                if let Some(say) = self.finish_enrolment(method, value, now_ms) {
+                    return vec![say];
+                }
+                let id = format!("r{}", self.next_request);
+                self.next_request += 1;
+                self.asked.push((id.clone(), method.clone(), value.clone(), now_ms));
+                self.last = Value::Null;
+                vec![self.question(&id, method, value)]
+            }
+            Touch::Door { open } => {
+                self.door_open = *open;
+                let state = if *open { "open" } else { "closed" };
+                vec![Say::Event(json!({ "type": "door", "state": state, "ts": now_ms }))]
+            }
+            Touch::Jam(_) | Touch::Battery(_) | Touch::Turn(_) => Vec::new(),
+        }
+    }
+
+    fn pass(&mut self, now_ms: u64, connected: bool) -> Vec<Say> {
+        let late: Vec<_> = self
+            .asked
+            .extract_if(.., |(_, _, _, at)| !connected || now_ms.saturating_sub(*at) >= ANSWER_WITHIN_MS)
+            .collect();
+        for (_, method, value, _) in late {
+            self.decide_alone(&method, &value, now_ms);
+        }
+        if !connected {
+            // The next connection hears all of it again: what was sent before may be lost.
+            self.uploaded = 0;
+            return Vec::new();
+        }
+        self.upload().into_iter().collect()
+    }
+
+    fn restart(&mut self) {
+        // The queue lies in its flash.
+        self.asked.clear();
+        self.enrolling = None;
+        self.open_until_ms = 0;
+        self.uploaded = 0;
+    }
+
+    fn face(&self) -> Value {
+        json!({
+            "door": if self.door_open { "open" } else { "closed" },
+            "last": self.last,
+            "enrolling": self.enrolling.is_some(),
+            "codes": self.codes.len(),
+            "offline": self.offline.len(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn show(value: &str) -> Touch {
+        Touch::Show { method: "rfid".into(), value: value.into() }
+    }
+
+    #[test]
+    fn reader_asks_and_does_what_it_is_told() {
+        let mut reader = Reader::default();
+        let [Say::Event(question)] = &reader.touch(&show("A1B2C3D4"), 0)[..] else { panic!() };
+        assert_eq!(
+            *question,
+            json!({ "type": "access_request", "request_id": "r1", "method": "rfid", "rfid_uid": "A1B2C3D4" })
+        );
+        let args = json!({ "request_id": "r1", "granted": true, "reason": "granted", "for_s": 3 });
+        assert_eq!(reader.obey("access_decision", &args, 100), [Say::Ack(json!({ "result": "ok" }))]);
+        assert_eq!(reader.face()["last"], json!({ "granted": true, "reason": "granted" }));
+        assert_eq!(reader.obey("access_decision", &args, 100).len(), 1, "once more changes nothing");
+        assert!(reader.pass(10_000, true).is_empty(), "nothing was decided alone");
+    }
+
+    #[test]
+    fn without_network_it_decides_alone_and_tells_later_until_it_is_confirmed() {
+        let mut reader = Reader::default().with_offline(Box::new(|_, value, _| (value == "GOOD", "x".to_owned())));
+        reader.touch(&show("GOOD"), 1_000);
+        reader.touch(&show("BAD"), 1_000);
+        assert!(reader.pass(1_001, false).is_empty());
+        assert_eq!((reader.waiting(), reader.face()["last"]["granted"].clone()), (2, json!(false)));
+        let [Say::Event(batch)] = &reader.pass(2_000, true)[..] else { panic!() };
+        assert_eq!(batch["events"].as_array().unwrap().len(), 2);
+        assert_eq!((&batch["events"][0]["seq"], &batch["events"][0]["granted"]), (&json!(1), &json!(true)));
+        assert!(reader.pass(2_100, true).is_empty(), "it waits for the confirmation");
+        reader.pass(3_000, false);
+        assert_eq!(reader.pass(4_000, true).len(), 1, "and tells again on the next connection");
+        reader.obey("offline_taken", &json!({ "seq": 2 }), 0);
+        assert_eq!(reader.waiting(), 0);
+    }
+
+    #[test]
+    fn reader_that_knows_nothing_lets_nobody_in() {
+        let mut reader = Reader::default();
+        reader.touch(&show("GOOD"), 0);
+        reader.pass(ANSWER_WITHIN_MS, true);
+        assert_eq!(reader.face()["last"], json!({ "granted": false, "reason": "unavailable" }));
+    }
+
+    #[test]
+    fn next_card_is_enrolled_when_it_was_told_to() {
+        let mut reader = Reader::default();
+        let args = json!({ "mode": "rfid", "enrolment_id": "e1", "expires_at": 60_000 });
+        reader.obey("enrol", &args, 0);
+        let enrolled = json!({ "type": "enrolled", "enrolment_id": "e1", "value": "04AA" });
+        assert_eq!(reader.touch(&show("04AA"), 1), [Say::Event(enrolled)]);
+        reader.obey("enrol", &args, 0);
+        let [Say::Event(failed)] = &reader.touch(&show("04AA"), 60_000)[..] else { panic!() };
+        assert_eq!(failed["type"], "enrol_failed");
+    }
+}
