@@ -8,6 +8,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 mod anomaly;
+mod bridge;
 mod codes;
 pub mod doors;
 mod local_time;
@@ -56,6 +57,7 @@ struct Inner {
     /// Questions of readers that were answered lately.
     asked: doors::Asked,
     judging: anomaly::Judging,
+    bridge: Arc<bridge::Bridge>,
 }
 
 impl Access {
@@ -76,6 +78,7 @@ impl Access {
             code_work: tokio::sync::Notify::new(),
             asked: doors::Asked::default(),
             judging: anomaly::Judging::new(),
+            bridge: Arc::default(),
         }))
     }
 
@@ -87,5 +90,6 @@ impl Access {
         doors::spawn(self);
         log::jobs::spawn(self);
         anomaly::jobs::spawn(self);
+        bridge::spawn(self);
     }
 }

@@ -28,6 +28,10 @@ impl DeviceObserver for Access {
         })
     }
 
+    fn command_sent(&self, command: &Command) {
+        self.bridge_command(command);
+    }
+
     fn event<'a>(&'a self, device: &'a Known, payload: &'a [u8], at: Timestamp) -> BoxFuture<'a, Result<Taken>> {
         Box::pin(async move {
             let Ok(body) = serde_json::from_slice::<Value>(payload) else { return Ok(Ok(false)) };

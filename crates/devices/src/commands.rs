@@ -145,6 +145,9 @@ impl Devices {
         let Step { command, record, after } = step;
         after.into_iter().for_each(|tell| tell());
         self.0.platform.outbox.wake();
+        if command.state == CommandState::Sent {
+            self.0.observers.command_sent(&command);
+        }
         self.0.platform.hub.publish(Publication {
             channels: vec![channel::commands(organization, command.device_id)],
             event: Event::CommandChanged { command: command.clone() },

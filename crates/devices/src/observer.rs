@@ -24,6 +24,9 @@ pub trait DeviceObserver: Send + Sync {
         command: &'a Command,
     ) -> BoxFuture<'a, Result<AfterCommit>>;
 
+    /// A command is on its way to its device; committed. May come several times. Must not wait.
+    fn command_sent(&self, _command: &Command) {}
+
     /// A device published on its `event` topic; done after the commit. The same event may come several times.
     fn event<'a>(&'a self, device: &'a Known, payload: &'a [u8], at: Timestamp) -> BoxFuture<'a, Result<Taken>>;
 
@@ -65,6 +68,12 @@ impl Observers {
             after.push(observer.command_finished(tx, organization, command).await?);
         }
         Ok(after)
+    }
+
+    pub fn command_sent(&self, command: &Command) {
+        for observer in self.all() {
+            observer.command_sent(command);
+        }
     }
 
     /// Whether anyone took it.

@@ -46,6 +46,20 @@ where
     F: Fn(Server) -> Fut,
     Fut: Future<Output = Server>,
 {
+    each_database_with(|_| {}, test).await;
+}
+
+/// As [`each_database`], with settings of the test's own.
+pub async fn each_database_with<F, Fut>(configure: impl Fn(&mut Config), test: F)
+where
+    F: Fn(Server) -> Fut,
+    Fut: Future<Output = Server>,
+{
+    let config = |dir: &std::path::Path| {
+        let mut config = config(dir);
+        configure(&mut config);
+        config
+    };
     let dir = tempfile::tempdir().unwrap();
     eprintln!("on SQLite");
     test(Server::start(config(dir.path())).await).await.portico.stop().await;

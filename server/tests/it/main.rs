@@ -13,3 +13,4 @@ mod ota;
 mod outage;
 mod path;
 mod rotation;
+mod wire;

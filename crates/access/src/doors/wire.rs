@@ -60,7 +60,7 @@ impl Access {
             leaving: event["leaving"].as_bool().unwrap_or(false),
             at,
             by: AskedBy::Mqtt { request_id },
-            is_untrusted: false,
+            is_untrusted: self.is_bridged(device.id),
         };
         // The same question may come several times: once answered, the first answer is on its way.
         if let Some(id) = request_id

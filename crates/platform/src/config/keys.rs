@@ -134,6 +134,16 @@ pub const KEYS: &[Key] = &[
         "How many of a hundred usual events at doors may raise an alarm as unusual; 0: none does.",
     ),
     key(
+        "bridge.addr",
+        "Address and port of the MQTT bridge for locks and doors with firmware from before Portico; port 0 takes any free one. What comes over it is not proved. Unset: there is none.",
+    ),
+    key("bridge.logins", "Who may connect to the bridge: `NAME:PASSWORD`, several with commas between. Secret."),
+    key(
+        "bridge.devices",
+        "Devices that the bridge takes, by what they call themselves: the hardware id they are registered with.",
+    ),
+    key("bridge.organization", "Id of the organisation whose devices they are. Unset: the only one."),
+    key(
         "http.tls_cert",
         "File with the certificate chain (PEM); with `tls_key` the server speaks HTTPS. A renewed file is noticed.",
     ),

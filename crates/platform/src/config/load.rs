@@ -164,6 +164,9 @@ fn contradictions(config: &Config) -> Vec<String> {
     check(config.devices.heartbeat_interval_s >= 1, "devices.heartbeat_interval_s: at least 1 expected");
     check(config.devices.ingest_queue_messages >= 1, "devices.ingest_queue_messages: at least 1 expected");
     check(config.devices.batch_points >= 1, "devices.batch_points: at least 1 expected");
+    let bridge_is_whole =
+        config.bridge.addr.is_none() || (config.bridge.logins.is_some() && !config.bridge.devices.is_empty());
+    check(bridge_is_whole, "bridge.addr: bridge.logins and bridge.devices are needed with it");
     let url_is_web = config
         .public_url
         .as_ref()

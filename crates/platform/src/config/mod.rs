@@ -45,6 +45,7 @@ pub struct Config {
     pub devices: DevicesConfig,
     pub alarms: AlarmsConfig,
     pub access: AccessConfig,
+    pub bridge: BridgeConfig,
     pub http: HttpConfig,
     pub mqtt: MqttConfig,
     pub mail: MailConfig,
@@ -122,6 +123,17 @@ pub struct AccessConfig {
     pub anomaly_alarm_percent: f64,
 }
 
+/// For firmware of locks and doors from before Portico.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct BridgeConfig {
+    pub addr: Option<SocketAddr>,
+    #[serde(serialize_with = "shown_as_set")]
+    pub logins: Option<SecretString>,
+    pub devices: Vec<String>,
+    pub organization: Option<String>,
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -142,6 +154,7 @@ impl Default for Config {
             devices: DevicesConfig::default(),
             alarms: AlarmsConfig::default(),
             access: AccessConfig::default(),
+            bridge: BridgeConfig::default(),
             http: HttpConfig::default(),
             mqtt: MqttConfig::default(),
             mail: MailConfig::default(),
