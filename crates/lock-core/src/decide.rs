@@ -172,6 +172,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::type_complexity)] // a table
     fn first_matching_reason_is_the_answer() {
         use DoorMode::{Evacuation, Lockdown, Normal, Unlocked};
         let clear = Passback::Clear;

@@ -277,6 +277,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::type_complexity)] // a table
     fn holder_of_a_good_grant_gets_in_and_nobody_else() {
         let none = Revoked::default();
         let good = grant();

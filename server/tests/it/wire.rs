@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portico_lock_core::command::{Command, key_id, sign};
+use portico_model::{CredentialId, PersonId};
 use portico_platform::outbox::MqttMessage;
 use portico_simulator::access::legacy::{Legacy, LegacyOptions};
 use portico_simulator::access::scenario::{Scenario, ScenarioError};
@@ -209,6 +210,16 @@ async fn script_is_played_and_says_where_it_fails() {
     .await;
 }
 
+/// Somebody with the card, let in everywhere; $1: the person, $2: another id.
+const CARDHOLDER: [&str; 3] = [
+    "insert into access_person (id, organization_id, number, name, search_text, level, is_active, created_at, updated_at)
+     select $1, id, 7, 'Ann Archer', 'ann', 'basic', true, 0, 0 from organization where $2 is not null",
+    "insert into access_credential (id, organization_id, person_id, kind, lookup, hint, is_active, created_at, updated_at)
+     select $2, id, $1, 'rfid', 'A1B2C3D4', '…C3D4', true, 0, 0 from organization",
+    "insert into access_policy (id, organization_id, name, person_id, levels, in_lockdown, is_active, created_at, updated_at)
+     select $2, id, 'Everywhere', $1, 7, false, true, 0, 0 from organization",
+];
+
 fn legacy(yard: &Yard, device: &str, username: &str, password: &str) -> LegacyOptions {
     let address = yard.server.portico.access.bridge_address().unwrap();
     LegacyOptions {
@@ -255,6 +266,52 @@ async fn older_smart_lock_works_over_the_bridge_and_what_is_not_on_the_list_does
             // It has no word for this.
             let other = yard.command(&id, "set_code", json!({})).await;
             yard.until(&id, &other, "failed").await;
+
+            // The door: who is refused, and who is let in, with the few keys that fit into its packet.
+            let reader = register("ESP32_Door_001").await;
+            let body = json!({ "name": "Main entrance", "reader_id": reader });
+            let (status, answer) = yard.server.call(Method::POST, "/api/v1/doors", Some(&yard.token), Some(body)).await;
+            assert_eq!(status, StatusCode::CREATED, "{answer}");
+            let door = Legacy::door(legacy(&yard, "ESP32_Door_001", "esp32_door", "secret"), yard.stop.clone());
+            yard.online(&reader).await;
+            door.show_card("A1B2C3D4").await;
+            eventually("the door is answered", async || door.seen().answers.len() == 1).await;
+            let answer = &door.seen().answers[0];
+            let timestamp = answer["timestamp"].as_str().unwrap();
+            assert_eq!(
+                *answer,
+                json!({ "access_granted": false, "user_name": null, "user_id": null, "timestamp": timestamp,
+                        "device_id": "ESP32_Door_001" })
+            );
+            assert_eq!((timestamp.len(), door.seen().state.as_str()), (19, "locked"));
+            let mut tx = yard.server.portico.platform.db.read().await.unwrap();
+            let logged: Vec<(bool, String)> = portico_platform::on_db!(&mut tx, conn => sqlx::query_as(
+                "select is_untrusted, reason from access_event where kind = 'request'",
+            ).fetch_all(conn).await)
+            .unwrap();
+            drop(tx);
+            assert_eq!(logged, [(true, "unknown_credential".to_owned())]);
+
+            let mut tx = yard.server.portico.platform.db.begin().await.unwrap();
+            let (person, other) = (PersonId::generate(), CredentialId::generate());
+            for insert in CARDHOLDER {
+                portico_platform::on_db!(&mut tx, conn => sqlx::query(insert)
+                    .bind(person).bind(other)
+                    .execute(conn).await.map(drop))
+                .unwrap();
+            }
+            tx.commit().await.unwrap();
+            door.show_card("A1B2C3D4").await;
+            eventually("the door opens", async || door.seen().state == "unlocked").await;
+            let answer = door.seen().answers[1].clone();
+            assert_eq!((&answer["access_granted"], &answer["user_id"]), (&json!(true), &json!(7)));
+            assert_eq!((&answer["user_name"], door.seen().dropped), (&json!("Ann Archer"), 0));
+            let path = format!("/api/v1/devices/{reader}/commands");
+            eventually("it has said that it opened", async || {
+                let (_, page) = yard.server.call(Method::GET, &path, Some(&yard.token), None).await;
+                page["items"][0]["state"] == "acknowledged"
+            })
+            .await;
 
             assert!(stranger.seen().connected && !guesser.seen().connected);
             let path = format!("/api/v1/devices/{stranger_id}");

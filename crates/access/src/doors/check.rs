@@ -153,7 +153,7 @@ impl Access {
         if let AskedBy::Mqtt { request_id } = ask.by {
             let args = json!({
                 "request_id": request_id, "granted": granted, "reason": reason.as_str(),
-                "person": verdict.person_name, "for_s": verdict.unlock_s,
+                "person": verdict.person_name, "person_number": verdict.person_number, "for_s": verdict.unlock_s,
             });
             steps.extend(self.tell_device(&mut tx, actor, ask.reader, "access_decision", args, ANSWER_WITHIN_S).await?);
         }

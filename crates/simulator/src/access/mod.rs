@@ -8,6 +8,7 @@ pub mod people;
 pub mod reader;
 pub mod scenario;
 pub mod unit;
+pub mod yard;
 
 use serde_json::Value;
 
