@@ -12,4 +12,5 @@ pub mod grant;
 pub mod hex;
 pub mod json;
 pub mod queue;
+pub mod offline;
 pub mod schedule;

@@ -5,6 +5,7 @@ pub mod code;
 pub mod door;
 pub mod log;
 pub mod schedule;
+pub mod sync;
 
 use portico_lock_core::decide::{DoorMode as CoreMode, Reason as CoreReason};
 use serde::{Deserialize, Serialize};

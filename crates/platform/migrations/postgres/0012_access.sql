@@ -303,8 +303,10 @@ create table access_reader (
     synced_at bigint,
     sent_version bigint not null,
     sent_at bigint,
+    told_at bigint,
+    lost bigint not null,
     expires_at bigint,
-    entries bytea
+    content bytea
 );
 
 -- What happened at doors and locks that asks who. Names are kept as they were.
