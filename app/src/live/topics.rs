@@ -128,6 +128,7 @@ fn event_of(mut data: Value) -> Option<Event> {
             let model = serde_json::from_value(data.get_mut("model")?.take()).ok()?;
             Some(Event::AccessModelChanged { model })
         }
+        "access_readers_changed" => Some(Event::AccessReadersChanged),
         "access_code_changed" => {
             let code = serde_json::from_value(data.get_mut("code")?.take()).ok()?;
             Some(Event::AccessCodeChanged { code })

@@ -24,6 +24,8 @@ mod topics;
 mod version;
 
 pub use codes::{CodeQuery, Created as CreatedCode};
+pub use sync::events::{OfflineEvent, OfflineEvents, Taken};
+pub use sync::{Content as SyncContent, Told as SyncTold, lookup as sync_lookup, signature as sync_signature};
 
 use std::sync::Arc;
 
@@ -91,5 +93,6 @@ impl Access {
         log::jobs::spawn(self);
         anomaly::jobs::spawn(self);
         bridge::spawn(self);
+        sync::spawn(self);
     }
 }

@@ -18,10 +18,14 @@ impl DeviceObserver for Access {
     ) -> BoxFuture<'a, Result<AfterCommit>> {
         Box::pin(async move {
             let code = self.code_command_finished(tx, organization, command).await?;
+            let synced = self.sync_command_finished(tx, organization, command).await?;
             let access = self.clone();
             let after: AfterCommit = Box::new(move || {
                 if let Some(changed) = code {
                     access.announce_code_and_go_on(changed);
+                }
+                if synced {
+                    access.announce_readers(organization);
                 }
             });
             Ok(after)
@@ -38,6 +42,8 @@ impl DeviceObserver for Access {
             match body.get("type").and_then(Value::as_str).unwrap_or_default() {
                 "access_request" => self.take_access_request(device, &body, at).await,
                 "door" => self.take_door_state(device, &body).await,
+                "sync_request" => self.take_sync_request(device, &body).await,
+                "offline_events" => self.take_offline_message(device, body).await,
                 "code_used" => self.take_code_used(device, &body, at).await,
                 _ => Ok(Ok(false)),
             }

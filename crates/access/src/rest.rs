@@ -2,7 +2,7 @@
 
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::{Access, anomaly, codes, doors, log};
+use crate::{Access, anomaly, codes, doors, log, sync};
 
 /// All routes of the domain, with their whole paths (`/api/v1/…`). They need identity's session layer around them.
 pub fn router(access: Access) -> OpenApiRouter {
@@ -11,5 +11,6 @@ pub fn router(access: Access) -> OpenApiRouter {
         .merge(doors::routes())
         .merge(log::rest::router())
         .merge(anomaly::rest::router())
+        .merge(sync::rest::router())
         .with_state(access)
 }

@@ -1,4 +1,4 @@
-//! The live topics of this domain: `access` (what happens at doors), `doors`, `door:ID`, `access_codes`.
+//! The live topics of this domain: `access` (what happens at doors), `doors`, `door:ID`, `access_codes`, `access_readers`.
 
 use portico_model::OrganizationId;
 use portico_model::identity::Permission;
@@ -31,7 +31,7 @@ pub(crate) fn log_channel(organization: OrganizationId) -> Channel {
 
 impl TopicSource for AccessTopics {
     fn owns(&self, topic: &str) -> bool {
-        matches!(topic, "access" | "access_codes" | "doors") || door_of(topic).is_some()
+        matches!(topic, "access" | "access_codes" | "access_readers" | "doors") || door_of(topic).is_some()
     }
 
     fn resolve<'a>(&'a self, actor: &'a Actor, topic: &'a str) -> BoxFuture<'a, Result<Channel>> {
@@ -51,6 +51,10 @@ impl TopicSource for AccessTopics {
                     Ok(log_channel(actor.organization))
                 }
                 "access_codes" => crate::codes::channel_for(actor),
+                "access_readers" => {
+                    actor.require(Permission::ReadAccess)?;
+                    Ok(crate::sync::channel(actor.organization))
+                }
                 _ => Err(unknown()),
             }
         })

@@ -11,6 +11,6 @@ pub mod decide;
 pub mod grant;
 pub mod hex;
 pub mod json;
-pub mod queue;
 pub mod offline;
+pub mod queue;
 pub mod schedule;

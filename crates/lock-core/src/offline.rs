@@ -274,10 +274,8 @@ impl<'a> Table<'a> {
         }
         let local_ms = now_ms.saturating_add(offset_s * 1_000);
         let day = local_ms.div_euclid(DAY_MS);
-        let holiday = self
-            .holidays
-            .chunks_exact(HOLIDAY_BYTES)
-            .any(|one| i64::from(u32_at(one, 0).cast_signed()) == day);
+        let holiday =
+            self.holidays.chunks_exact(HOLIDAY_BYTES).any(|one| i64::from(u32_at(one, 0).cast_signed()) == day);
         // 1970-01-01 was a Thursday.
         let weekday = u8::try_from((day + 3).rem_euclid(7)).unwrap_or_default();
         let minute = u16::try_from(local_ms.rem_euclid(DAY_MS) / 60_000).unwrap_or_default();
@@ -311,11 +309,8 @@ impl<'a> Table<'a> {
         let at = usize::from(schedule) * SCHEDULE_BYTES;
         let (first, count) = (u16_at(self.schedules, at), u16_at(self.schedules, at + 2));
         let windows = self.windows.chunks_exact(WINDOW_BYTES).skip(usize::from(first)).take(usize::from(count));
-        let mut windows = windows.map(|one| Window {
-            days: one[0],
-            from_minute: u16_at(one, 1),
-            until_minute: u16_at(one, 3),
-        });
+        let mut windows =
+            windows.map(|one| Window { days: one[0], from_minute: u16_at(one, 1), until_minute: u16_at(one, 3) });
         windows.any(|window| window.contains(local))
     }
 

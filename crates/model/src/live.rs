@@ -121,6 +121,8 @@ pub enum Event {
     AccessModelChanged {
         model: crate::access::anomaly::AnomalyModel,
     },
+    /// What readers know without network, or how far their own events have come, has changed.
+    AccessReadersChanged,
     /// A code was made, used or withdrawn, or its lock has said something of it.
     AccessCodeChanged {
         code: crate::access::code::AccessCode,

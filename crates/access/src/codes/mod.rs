@@ -7,12 +7,10 @@ mod reconcile;
 pub mod rest;
 mod store;
 
-#[allow(unused_imports)] // for sync
-pub(crate) use find::found;
 #[allow(unused_imports)] // for doors
 pub use find::{FoundCode, find, used};
+pub(crate) use find::{found, open, used_offline};
 pub(crate) use reconcile::spawn;
-#[allow(unused_imports)] // for sync
 pub(crate) use store::of_door;
 
 use portico_devices::CommandStep;

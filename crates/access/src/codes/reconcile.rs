@@ -12,7 +12,7 @@ use portico_platform::{Actor, Error, Result, Tx};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::{Changed, SEALED_FOR, store};
+use super::{Changed, store};
 use crate::{Access, sync};
 
 /// How often it is looked what is due.
@@ -151,8 +151,7 @@ impl Access {
         if task == CodeTask::Remove {
             return Ok(json!({ "code_id": code.id }));
         }
-        let context = code.id.uuid();
-        let digits = self.0.platform.secrets.open(SEALED_FOR, context.as_bytes(), &row.sealed)?;
+        let digits = super::open(&self.0.platform, code.id, &row.sealed)?;
         let lock = code.lock_id.ok_or_else(|| Error::internal("a door's code is told to nobody"))?;
         let lookup = sync::lookup(&sync::lookup_key(&self.0.platform, lock), "code", &digits);
         Ok(json!({

@@ -50,7 +50,7 @@ impl World {
         on_db!(&mut tx, conn => sqlx::query(
             "insert into access_door (id, organization_id, name, location, reader_id, mode, mode_by, passback, state,
                  held_after_s, unlock_s, created_at, updated_at)
-             values ($1, $2, $3, '', $4, 'normal', '', 'none', 'unknown', 30, 5, 0, 0)",
+             values ($1, $2, $3, '', $4, 'normal', '', 'off', 'unknown', 30, 5, 0, 0)",
         ).bind(id).bind(self.organization).bind(name).bind(reader).execute(conn).await.map(drop))
         .unwrap();
         tx.commit().await.unwrap();
