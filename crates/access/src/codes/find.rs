@@ -84,6 +84,12 @@ pub async fn find(
     found(row).map(Some)
 }
 
+/// As [`lookup`], of a door.
+#[cfg(test)]
+pub(crate) fn lookup_for_test(platform: &Platform, organization: OrganizationId, door: DoorId, digits: &str) -> String {
+    lookup(platform, organization, Some(door), None, digits)
+}
+
 /// The digits of a code.
 pub(crate) fn open(platform: &Platform, id: AccessCodeId, sealed: &[u8]) -> Result<Vec<u8>> {
     platform.secrets.open(super::SEALED_FOR, id.uuid().as_bytes(), sealed)

@@ -138,18 +138,13 @@ impl Access {
         };
         for said in events {
             let at = Timestamp::from_millis(said.ts.max(0)).min(now);
-            if let Some(there) = store::time_of_event(&mut tx, device.id, said.seq).await? {
-                // A clock that was ahead was cut to when it was heard, so such an event looks older now.
-                if there == at || said.ts > there.millis() && there >= at.min(now) {
+            if let Some((there, heard)) = store::time_of_event(&mut tx, device.id, said.seq).await? {
+                // A time ahead of the clock here was cut to when it was heard.
+                if there == at || (there == heard && said.ts > there.millis()) {
                     taken.duplicates += 1;
                 } else {
                     taken.conflicts.push(said.seq);
                 }
-                continue;
-            }
-            if said.seq <= before.last_seq {
-                // It was given up, or is so old that it is no longer kept.
-                taken.duplicates += 1;
                 continue;
             }
             let who = who(&mut tx, organization, said, &key, &codes).await?;

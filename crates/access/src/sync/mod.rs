@@ -9,6 +9,8 @@ mod jobs;
 pub mod rest;
 mod store;
 mod table;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 

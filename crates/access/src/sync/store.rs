@@ -233,10 +233,11 @@ pub async fn credentials_of(
     ).bind(organization).bind(person).bind(kind).fetch_all(conn).await)?)
 }
 
-/// When the event of this number happened, if it is there.
-pub async fn time_of_event(tx: &mut Tx, reader: DeviceId, seq: i64) -> Result<Option<Timestamp>> {
-    Ok(on_db!(tx, conn => sqlx::query_scalar("select at from access_event where reader_id = $1 and seq = $2")
-        .bind(reader).bind(seq).fetch_optional(conn).await)?)
+/// When the event of this number happened and was heard of, if it is there.
+pub async fn time_of_event(tx: &mut Tx, reader: DeviceId, seq: i64) -> Result<Option<(Timestamp, Timestamp)>> {
+    Ok(on_db!(tx, conn => sqlx::query_as(
+        "select at, received_at from access_event where reader_id = $1 and seq = $2",
+    ).bind(reader).bind(seq).fetch_optional(conn).await)?)
 }
 
 /// The numbers of the reader's events beyond this one that are there, ascending.

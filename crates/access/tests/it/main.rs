@@ -5,6 +5,7 @@ mod anomaly;
 mod codes;
 mod doors;
 mod log;
+mod sync;
 
 use portico_access::Access;
 use portico_alarms::Alarms;
