@@ -295,6 +295,8 @@ pub struct DoorCode {
     pub name: String,
     pub person_id: Option<PersonId>,
     pub person_name: Option<String>,
+    pub person_number: Option<i64>,
+    pub person_is_active: Option<bool>,
     pub valid_from: Option<Timestamp>,
     pub valid_until: Option<Timestamp>,
     pub max_uses: Option<i64>,
@@ -307,7 +309,8 @@ pub struct DoorCode {
 macro_rules! select_door_code {
     ($rest:literal) => {
         concat!(
-            "select c.id, c.name, c.person_id, p.name as person_name, c.valid_from, c.valid_until, c.max_uses, c.uses,
+            "select c.id, c.name, c.person_id, p.name as person_name, p.number as person_number,
+                    p.is_active as person_is_active, c.valid_from, c.valid_until, c.max_uses, c.uses,
                     (c.schedule_id is not null) as has_schedule, s.windows, c.sealed
              from access_code c left join access_schedule s on s.id = c.schedule_id
              left join access_person p on p.id = c.person_id

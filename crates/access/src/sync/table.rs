@@ -101,14 +101,15 @@ pub async fn build(
     let mut entries = people(tx, organization, place, key, &mut parts).await?;
     for row in codes::of_door(tx, organization, place.door).await? {
         let digits = codes::open(platform, row.id, &row.sealed)?;
+        let (number, is_active) = (row.person_number.unwrap_or_default(), row.person_is_active.unwrap_or(true));
         let found = codes::found(row)?;
         let (holder, rule) = (found.holder(), parts.rule(found.rule())?);
         let lookup = super::lookup(key, "code", &digits);
         entries.entry(lookup).or_insert(Entry {
             lookup,
-            person: 0,
+            person: u32::try_from(number).unwrap_or_default(),
             level: holder.level,
-            is_active: true,
+            is_active,
             set: parts.set(vec![rule])?,
             valid_from_ms: holder.valid_from_ms.unwrap_or(i64::MIN),
             valid_until_ms: holder.valid_until_ms.unwrap_or(i64::MAX),

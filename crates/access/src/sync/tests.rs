@@ -37,7 +37,7 @@ struct World {
 
 macro_rules! run {
     ($tx:expr, $sql:literal $(, $bound:expr)*) => {
-        on_db!(&mut *$tx, conn => sqlx::query($sql)$(.bind($bound))*.execute(conn).await.map(drop)).unwrap()
+        on_db!($tx, conn => sqlx::query($sql)$(.bind($bound))*.execute(conn).await.map(drop)).unwrap()
     };
 }
 
@@ -173,7 +173,7 @@ impl World {
                 in_lockdown, active
             );
         }
-        self.codes(tx, &schedules).await;
+        self.codes(tx, &schedules, &people).await;
     }
 
     async fn people(&mut self, tx: &mut Tx, groups: &[PersonGroupId]) -> Vec<PersonId> {
@@ -232,7 +232,7 @@ impl World {
         people
     }
 
-    async fn codes(&mut self, tx: &mut Tx, schedules: &[ScheduleId]) {
+    async fn codes(&mut self, tx: &mut Tx, schedules: &[ScheduleId], people: &[PersonId]) {
         for number in 0..4 {
             let (id, digits) = (AccessCodeId::generate(), format!("{:06}", 111_111 * (number + 1)));
             let sealed = self.platform.secrets.seal("access code", id.uuid().as_bytes(), digits.as_bytes()).unwrap();
@@ -242,12 +242,13 @@ impl World {
             let most = self.chance(50).then(|| self.rng.random_range(1..3_i64));
             let uses = self.rng.random_range(0..3_i64);
             let wanted = self.chance(85);
+            let person = if self.chance(50) { people.choose(&mut self.rng).copied() } else { None };
             run!(
                 tx,
-                "insert into access_code (id, organization_id, door_id, name, sealed, lookup, digits, schedule_id, valid_from,
+                "insert into access_code (id, organization_id, door_id, person_id, name, sealed, lookup, digits, schedule_id, valid_from,
                      valid_until, max_uses, uses, wanted, state, is_absent, attempts, reason, created_by, created_at, updated_at)
-                 values ($1, $2, $3, 'c', $4, $5, 6, $6, $7, $8, $9, $10, $11, 'set', false, 0, '', '', 0, 0)",
-                id, self.organization, self.door, sealed, stored, schedule, from, until, most, uses, wanted
+                 values ($1, $2, $3, $12, 'c', $4, $5, 6, $6, $7, $8, $9, $10, $11, 'set', false, 0, '', '', 0, 0)",
+                id, self.organization, self.door, sealed, stored, schedule, from, until, most, uses, wanted,                person
             );
             self.shown.push((Method::Code, digits));
         }
@@ -263,10 +264,14 @@ impl World {
             |holder, rules: Vec<_>| decide(at.millis(), local, mode.into(), false, holder, rules, Passback::Clear);
         if method == Method::Code {
             let found = codes::find(tx, &self.platform, organization, self.door, text).await.unwrap();
-            return ask(
-                found.as_ref().map(codes::FoundCode::holder),
-                found.iter().map(codes::FoundCode::rule).collect(),
-            );
+            let mut holder = found.as_ref().map(codes::FoundCode::holder);
+            if let (Some(holder), Some((person, _))) =
+                (&mut holder, found.as_ref().and_then(|found| found.person.as_ref()))
+            {
+                let person = people::find_person(tx, organization, *person).await.unwrap();
+                holder.is_active = person.is_some_and(|person| person.is_active);
+            }
+            return ask(holder, found.iter().map(codes::FoundCode::rule).collect());
         }
         let found =
             people::find_credential(tx, &self.platform, organization, Some(self.reader), method, text).await.unwrap();
@@ -281,7 +286,7 @@ async fn compare(test: TestPlatform) {
     let organization = test.organization;
     let mut tx = platform.db.begin().await.unwrap();
     run!(
-        tx,
+        &mut tx,
         "insert into organization_settings (organization_id, time_zone, updated_at) values ($1, 'UTC', 0) on conflict do nothing",
         organization
     );

@@ -36,7 +36,7 @@ impl World {
     }
 
     /// A person with a card, whom a policy lets in everywhere.
-    async fn cardholder(&self, number: i64, card: &str) -> PersonId {
+    async fn carded(&self, number: i64, card: &str) -> PersonId {
         let person = PersonId::generate();
         run!(
             self,
@@ -132,7 +132,7 @@ async fn reader_fetches_all_then_changes_and_decides_until_it_expires() {
         let reader = world.sync_reader("Main").await;
         assert_eq!(world.reader_state().await.state, SyncState::Never);
         for number in 1..=20 {
-            world.cardholder(number, &format!("0400{number:02}")).await;
+            world.carded(number, &format!("0400{number:02}")).await;
         }
         let told = world.access.sync_reader(&reader, 0).await.unwrap();
         let first = world.took(&reader, &told, None).await;
@@ -145,7 +145,7 @@ async fn reader_fetches_all_then_changes_and_decides_until_it_expires() {
         assert_eq!(decide(&first, "0499"), Ok(Reason::UnknownCredential));
 
         // One comes, one goes.
-        world.cardholder(21, "040021").await;
+        world.carded(21, "040021").await;
         run!(world, "delete from access_person where organization_id = $1 and number = 2", world.organization);
         world.changed().await;
         let changes = world.access.sync_reader(&reader, told.version).await.unwrap();
@@ -176,7 +176,7 @@ async fn reader_fetches_all_then_changes_and_decides_until_it_expires() {
 async fn reader_that_is_behind_is_told_and_counts_when_it_says_so() {
     each(|world| async move {
         let reader = world.sync_reader("Main").await;
-        world.cardholder(1, "040001").await;
+        world.carded(1, "040001").await;
         // One that never asked is not told.
         world.access.tell_readers().await.unwrap();
         assert!(world.devices.commands(&world.manager, reader.id, None, None, None).await.unwrap().items.is_empty());
@@ -186,7 +186,7 @@ async fn reader_that_is_behind_is_told_and_counts_when_it_says_so() {
         world.publish(reader.id, TopicKind::Event, &json!({"type": "sync_request", "version": told.version})).await;
         assert_eq!(world.reader_state().await.state, SyncState::Current);
 
-        world.cardholder(2, "040002").await;
+        world.carded(2, "040002").await;
         assert_eq!(world.reader_state().await.state, SyncState::Behind);
         world.advance_s(61);
         world.access.tell_readers().await.unwrap();
@@ -212,7 +212,7 @@ async fn reader_that_is_behind_is_told_and_counts_when_it_says_so() {
 async fn hour_without_network_loses_and_doubles_nothing() {
     each(|world| async move {
         let reader = world.sync_reader("Main").await;
-        let ann = world.cardholder(1, "040001").await;
+        let ann = world.carded(1, "040001").await;
         let start = world.now().millis();
         world.advance_s(3_600);
         let send = |range: Vec<i64>| world.access.take_offline_events(&reader, events(range, start), "192.0.2.7");
