@@ -31,7 +31,7 @@ impl World {
         let made = self.devices.register(&self.manager, new).await.unwrap();
         self.code_door(name, Some(made.device.id)).await;
         let login = self.devices.authenticate_key(&made.api_key).await.unwrap().unwrap();
-        self.publish(made.device.id, TopicKind::Status, &json!({"status": "online"})).await;
+        run!(self, "update device set connection = 'online' where id = $1", made.device.id);
         login.device
     }
 
