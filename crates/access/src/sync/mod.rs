@@ -199,11 +199,13 @@ impl Access {
             return Ok(Err(PayloadProblem::new("bad_event", "this reader belongs to no door")));
         }
         let before = store::lock_reader(&mut tx, organization, device.id).await?;
-        if known > 0 && known == before.sent_version {
+        let has_newest = known > 0 && known == before.sent_version;
+        if has_newest {
             store::set_synced(&mut tx, organization, device.id, known, now).await?;
         }
         let version = version::current(&mut tx, organization).await?;
-        let step = if known == version && before.expires_at.is_some_and(|at| at > now) {
+        // A table that runs out soon is the job's to see.
+        let step = if known == version && has_newest {
             None
         } else {
             Some(self.tell_to_sync(&mut tx, organization, device.id, version, now).await?)
