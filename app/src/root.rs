@@ -5,6 +5,9 @@ use leptos_meta::{Title, provide_meta_context};
 use leptos_router::components::{ParentRoute, Route, Router, Routes};
 use leptos_router::{Lazy, LazyRoute, SsrMode, path};
 
+use crate::access::log::analytics::AnalyticsPage;
+use crate::access::log::detail::AccessEventPage;
+use crate::access::log::list::AccessLogPage;
 use crate::alarms::detail::AlarmPage;
 use crate::alarms::edit::RulePage;
 use crate::alarms::list::AlarmsPage;
@@ -89,6 +92,7 @@ lazy_pages! {
     overview { overview => OverviewPage }
     devices { devices => DevicesPage, device => DevicePage, register => RegisterPage }
     alarms { alarms => AlarmsPage, alarm => AlarmPage, rules => RulesPage, new_rule => RulePage, rule => RulePage }
+    access { access_log => AccessLogPage, access_event => AccessEventPage, analytics => AnalyticsPage }
     firmware { firmware => FirmwarePage, image => ImagePage, rollout => RolloutPage }
     notifications {
         notifications => NotificationsPage, webhooks => WebhooksPage, webhook => WebhookPage, messages => MessagesPage
@@ -133,6 +137,9 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/offline") view=OfflinePage ssr=SsrMode::Async />
                 <ParentRoute path=path!("") view=Layout ssr=SsrMode::Async>
                     <Route path=path!("") view={Lazy::<overview::Page>::new()} ssr=SsrMode::Async />
+                    <Route path=path!("/access_logs") view={Lazy::<access_log::Page>::new()} ssr=SsrMode::Async />
+                    <Route path=path!("/access_logs/:id") view={Lazy::<access_event::Page>::new()} ssr=SsrMode::Async />
+                    <Route path=path!("/analytics") view={Lazy::<analytics::Page>::new()} ssr=SsrMode::Async />
                     <Route path=path!("/devices") view={Lazy::<devices::Page>::new()} ssr=SsrMode::Async />
                     <Route path=path!("/devices/new") view={Lazy::<register::Page>::new()} ssr=SsrMode::Async />
                     <Route path=path!("/devices/:id") view={Lazy::<device::Page>::new()} ssr=SsrMode::Async />

@@ -1,0 +1,3 @@
+//! Doors, who comes through them, and what happened there.
+
+pub mod log;
