@@ -45,6 +45,8 @@ const ENTRIES: &[Entry] = &[
     entry("/access_logs", "Access log", Glyph::Clock).needs(Permission::ReadAccessLog),
     entry("/analytics", "Analytics", Glyph::Statistics).needs(Permission::ReadAccessLog),
     entry("/groups", "Groups", Glyph::Groups),
+    entry("/cardholders", "Cardholders", Glyph::Account).needs(Permission::ReadAccess),
+    entry("/policies", "Policies", Glyph::Check).needs(Permission::ReadAccess),
     entry("/explore", "Explore", Glyph::Explore).in_bar(),
     entry("/firmware", "Firmware", Glyph::Download).needs(Permission::ManageFirmware),
     entry("/users", "People", Glyph::Users).needs(Permission::ManageUsers),

@@ -8,6 +8,9 @@ use leptos_router::{Lazy, LazyRoute, SsrMode, path};
 use crate::access::log::analytics::AnalyticsPage;
 use crate::access::log::detail::AccessEventPage;
 use crate::access::log::list::AccessLogPage;
+use crate::access::people::detail::CardholderPage;
+use crate::access::people::list::CardholdersPage;
+use crate::access::policies::page::PoliciesPage;
 use crate::alarms::detail::AlarmPage;
 use crate::alarms::edit::RulePage;
 use crate::alarms::list::AlarmsPage;
@@ -92,7 +95,10 @@ lazy_pages! {
     overview { overview => OverviewPage }
     devices { devices => DevicesPage, device => DevicePage, register => RegisterPage }
     alarms { alarms => AlarmsPage, alarm => AlarmPage, rules => RulesPage, new_rule => RulePage, rule => RulePage }
-    access { access_log => AccessLogPage, access_event => AccessEventPage, analytics => AnalyticsPage }
+    access {
+        access_log => AccessLogPage, access_event => AccessEventPage, analytics => AnalyticsPage,
+        cardholders => CardholdersPage, cardholder => CardholderPage, policies => PoliciesPage,
+    }
     firmware { firmware => FirmwarePage, image => ImagePage, rollout => RolloutPage }
     notifications {
         notifications => NotificationsPage, webhooks => WebhooksPage, webhook => WebhookPage, messages => MessagesPage
@@ -171,6 +177,9 @@ pub fn App() -> impl IntoView {
                         view={Lazy::<messages::Page>::new()}
                         ssr=SsrMode::Async
                     />
+                    <Route path=path!("/cardholders") view={Lazy::<cardholders::Page>::new()} ssr=SsrMode::Async />
+                    <Route path=path!("/cardholders/:id") view={Lazy::<cardholder::Page>::new()} ssr=SsrMode::Async />
+                    <Route path=path!("/policies") view={Lazy::<policies::Page>::new()} ssr=SsrMode::Async />
                     <Route path=path!("/groups") view={Lazy::<groups::Page>::new()} ssr=SsrMode::Async />
                     <Route path=path!("/groups/:id") view={Lazy::<group::Page>::new()} ssr=SsrMode::Async />
                     <Route path=path!("/explore") view={Lazy::<explore::Page>::new()} ssr=SsrMode::Async />

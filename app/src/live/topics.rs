@@ -133,6 +133,8 @@ fn event_of(mut data: Value) -> Option<Event> {
             let code = serde_json::from_value(data.get_mut("code")?.take()).ok()?;
             Some(Event::AccessCodeChanged { code })
         }
+        "person_changed" => Some(Event::PersonChanged { id: data.get("id")?.as_str()?.parse().ok()? }),
+        "policies_changed" => Some(Event::PoliciesChanged),
         "audit_appended" => {
             let record = serde_json::from_value(data.get_mut("record")?.take()).ok()?;
             Some(Event::AuditAppended { record })

@@ -7,6 +7,7 @@
 #![allow(dead_code)] // the parts are being filled in
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+mod announce;
 mod anomaly;
 mod bridge;
 mod codes;
@@ -24,6 +25,7 @@ mod topics;
 mod version;
 
 pub use codes::{CodeQuery, Created as CreatedCode};
+pub use people::PersonQuery;
 pub use sync::events::{OfflineEvent, OfflineEvents, Taken};
 pub use sync::{Content as SyncContent, Told as SyncTold, lookup as sync_lookup, signature as sync_signature};
 
@@ -94,5 +96,6 @@ impl Access {
         anomaly::jobs::spawn(self);
         bridge::spawn(self);
         sync::spawn(self);
+        people::jobs::spawn(self);
     }
 }

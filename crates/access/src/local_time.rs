@@ -56,6 +56,13 @@ pub fn is_date(text: &str) -> bool {
     text.len() == 10 && text.parse::<jiff::civil::Date>().is_ok_and(|date| date.to_string() == text)
 }
 
+/// The moment at which clocks there show this (`2026-11-23T08:30`); an hour that comes twice counts the first time, one
+/// that is left out as if the clocks had not been changed yet.
+pub fn moment_of(zone: &TimeZone, text: &str) -> Option<Timestamp> {
+    let wall: jiff::civil::DateTime = text.parse().ok()?;
+    zone.to_timestamp(wall).ok().map(|at| Timestamp::from_millis(at.as_millisecond()))
+}
+
 /// Seconds to add to UTC in this zone at a moment.
 pub fn offset_s(zone: &TimeZone, at: Timestamp) -> i32 {
     let at = jiff::Timestamp::from_millisecond(at.millis()).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
@@ -94,6 +101,16 @@ mod tests {
         assert_eq!(offset_s(&berlin, summer), 7_200);
         let autumn = Timestamp::parse_iso("2026-10-25T01:00:00Z").unwrap();
         assert_eq!(next_change(&berlin, summer), Some((autumn, 3_600)));
+    }
+
+    #[test]
+    fn what_a_form_says_is_read_by_the_buildings_clock() {
+        let berlin = TimeZone::get("Europe/Berlin").unwrap();
+        let read = |text| moment_of(&berlin, text).map(Timestamp::to_iso);
+        assert_eq!(read("2026-07-01T08:30").as_deref(), Some("2026-07-01T06:30:00.000+00:00"));
+        assert_eq!(read("2026-10-25T02:30").as_deref(), Some("2026-10-25T00:30:00.000+00:00"));
+        assert_eq!(read("2026-03-29T02:30").as_deref(), Some("2026-03-29T01:30:00.000+00:00"));
+        assert_eq!(read("soon"), None);
     }
 
     #[test]

@@ -19,6 +19,7 @@ impl DeviceObserver for Access {
         Box::pin(async move {
             let code = self.code_command_finished(tx, organization, command).await?;
             let synced = self.sync_command_finished(tx, organization, command).await?;
+            let enrolment = self.enrol_command_finished(tx, organization, command).await?;
             let access = self.clone();
             let after: AfterCommit = Box::new(move || {
                 if let Some(changed) = code {
@@ -26,6 +27,9 @@ impl DeviceObserver for Access {
                 }
                 if synced {
                     access.announce_readers(organization);
+                }
+                if let Some(tell) = enrolment {
+                    tell();
                 }
             });
             Ok(after)
@@ -45,6 +49,7 @@ impl DeviceObserver for Access {
                 "sync_request" => self.take_sync_request(device, &body).await,
                 "offline_events" => self.take_offline_message(device, body).await,
                 "code_used" => self.take_code_used(device, &body, at).await,
+                "enrolled" | "enrol_failed" => self.take_enrolled(device, &body).await,
                 _ => Ok(Ok(false)),
             }
         })

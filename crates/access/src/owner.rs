@@ -3,13 +3,36 @@
 use portico_identity::{AfterCommit, ErasedLabels, UserDependents};
 use portico_model::{OrganizationId, UserId};
 use portico_platform::{Actor, BoxFuture, Result, Tx};
+use serde_json::{Map, Value};
 
 use crate::{Access, log};
 
 impl UserDependents for Access {
-    fn user_deleted<'a>(&'a self, _: &'a mut Tx, _: &'a Actor, _: UserId) -> BoxFuture<'a, Result<AfterCommit>> {
-        let nothing: AfterCommit = Box::pin(async {});
-        Box::pin(std::future::ready(Ok(nothing)))
+    fn user_deleted<'a>(
+        &'a self,
+        tx: &'a mut Tx,
+        actor: &'a Actor,
+        user: UserId,
+    ) -> BoxFuture<'a, Result<AfterCommit>> {
+        Box::pin(async move {
+            let person = self.account_gone(tx, actor, user).await?;
+            let (access, organization) = (self.clone(), actor.organization);
+            let after: AfterCommit = Box::pin(async move {
+                if let Some((person, record)) = person {
+                    access.announce_person(organization, person, record);
+                }
+            });
+            Ok(after)
+        })
+    }
+
+    fn personal_data<'a>(
+        &'a self,
+        tx: &'a mut Tx,
+        organization: OrganizationId,
+        user: UserId,
+    ) -> BoxFuture<'a, Result<Map<String, Value>>> {
+        Box::pin(self.cardholder_data(tx, organization, user))
     }
 
     fn user_erased<'a>(

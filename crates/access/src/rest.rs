@@ -2,7 +2,7 @@
 
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::{Access, anomaly, codes, doors, log, sync};
+use crate::{Access, anomaly, codes, doors, log, people, policies, sync};
 
 /// All routes of the domain, with their whole paths (`/api/v1/…`). They need identity's session layer around them.
 pub fn router(access: Access) -> OpenApiRouter {
@@ -12,5 +12,7 @@ pub fn router(access: Access) -> OpenApiRouter {
         .merge(log::rest::router())
         .merge(anomaly::rest::router())
         .merge(sync::rest::router())
+        .merge(people::rest::router())
+        .merge(policies::rest::router())
         .with_state(access)
 }

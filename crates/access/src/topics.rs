@@ -1,4 +1,5 @@
-//! The live topics of this domain: `access` (what happens at doors), `doors`, `door:ID`, `access_codes`, `access_readers`.
+//! The live topics of this domain: `access` (what happens at doors), `doors`, `door:ID`, `access_codes`,
+//! `access_readers`, `people`, `policies`.
 
 use portico_model::OrganizationId;
 use portico_model::identity::Permission;
@@ -29,9 +30,18 @@ pub(crate) fn log_channel(organization: OrganizationId) -> Channel {
     Channel::all(organization, "access")
 }
 
+pub(crate) fn people_channel(organization: OrganizationId) -> Channel {
+    Channel::all(organization, "people")
+}
+
+pub(crate) fn policies_channel(organization: OrganizationId) -> Channel {
+    Channel::all(organization, "policies")
+}
+
 impl TopicSource for AccessTopics {
     fn owns(&self, topic: &str) -> bool {
-        matches!(topic, "access" | "access_codes" | "access_readers" | "doors") || door_of(topic).is_some()
+        matches!(topic, "access" | "access_codes" | "access_readers" | "doors" | "people" | "policies")
+            || door_of(topic).is_some()
     }
 
     fn resolve<'a>(&'a self, actor: &'a Actor, topic: &'a str) -> BoxFuture<'a, Result<Channel>> {
@@ -54,6 +64,12 @@ impl TopicSource for AccessTopics {
                 "access_readers" => {
                     actor.require(Permission::ReadAccess)?;
                     Ok(crate::sync::channel(actor.organization))
+                }
+                "people" | "policies" => {
+                    actor.require(Permission::ReadAccess)?;
+                    let is_people = topic == "people";
+                    let channel = if is_people { people_channel } else { policies_channel };
+                    Ok(channel(actor.organization))
                 }
                 _ => Err(unknown()),
             }

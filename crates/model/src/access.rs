@@ -4,6 +4,8 @@ pub mod anomaly;
 pub mod code;
 pub mod door;
 pub mod log;
+pub mod people;
+pub mod policies;
 pub mod schedule;
 pub mod sync;
 

@@ -127,4 +127,10 @@ pub enum Event {
     AccessCodeChanged {
         code: crate::access::code::AccessCode,
     },
+    /// A person who comes through doors, his credentials, groups or enrolments have changed, or he is gone.
+    PersonChanged {
+        id: crate::PersonId,
+    },
+    /// Policies, schedules, holidays or groups of people have changed.
+    PoliciesChanged,
 }

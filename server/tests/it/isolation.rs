@@ -36,6 +36,8 @@ struct Elsewhere {
     invitation: String,
     door: String,
     access_event: String,
+    /// Of people, doors and locks, by the word before the id in a path.
+    access: BTreeMap<&'static str, String>,
 }
 
 async fn made(server: &Server, token: &str, path: &str, body: Value, id: &str) -> String {
@@ -64,6 +66,29 @@ async fn log_event(server: &Server, admin: &str) -> String {
     tx.commit().await.unwrap();
     server.portico.access.announce_event(logged.unwrap());
     id
+}
+
+/// A person with all that may belong to one, by the word before the id in a path.
+async fn settle_people(server: &Server, token: &str) -> BTreeMap<&'static str, String> {
+    let root = "/api/v1/access";
+    let make = async |path: &str, body: Value, id: &str| made(server, token, &format!("{root}/{path}"), body, id).await;
+    let (reader, _) = server.register(token, &format!("{MARK} reader")).await;
+    let person = make("people", json!({ "name": format!("{MARK} Ann") }), "/id").await;
+    let card = json!({ "kind": "rfid", "value": "E15E84E4E1" });
+    let enrolment = json!({ "reader": reader, "person_id": person, "mode": "any" });
+    let named = json!({ "name": format!("{MARK} thing") });
+    let hours = json!({ "name": format!("{MARK} hours"), "windows": [] });
+    let holiday = json!({ "date": "2026-12-25", "name": format!("{MARK} day") });
+    let policy = json!({ "name": format!("{MARK} policy"), "person_id": person });
+    BTreeMap::from([
+        ("credentials", make(&format!("people/{person}/credentials"), card, "/credential/id").await),
+        ("enrolments", make("enrolments", enrolment, "/id").await),
+        ("person-groups", make("person-groups", named, "/id").await),
+        ("schedules", make("schedules", hours, "/id").await),
+        ("holidays", make("holidays", holiday, "/id").await),
+        ("policies", make("policies", policy, "/id").await),
+        ("people", person),
+    ])
 }
 
 impl Elsewhere {
@@ -105,6 +130,7 @@ impl Elsewhere {
             door: made(server, &token, "/api/v1/doors", named(json!({ "reader_id": device })), "/id").await,
             invitation: made(server, &token, "/api/v1/invitations", guest, "/invitation/id").await,
             access_event: log_event(server, &name).await,
+            access: settle_people(server, &token).await,
             token,
             device,
             key,
@@ -152,6 +178,7 @@ impl Elsewhere {
                 (_, "doors") => &self.door,
                 (_, "invitations") => &self.invitation,
                 ("{event_id}", _) => &self.access_event,
+                (_, known) if self.access.contains_key(known) => &self.access[known],
                 ("{device_id}", _) | (_, "devices" | "telemetry") => &self.device,
                 // Nobody has one of these here; that one's id opens none is for their own tests.
                 (_, "deliveries" | "browsers" | "passkeys" | "codes") => &self.device,
@@ -162,8 +189,8 @@ impl Elsewhere {
         Some(real.join("/"))
     }
 
-    fn ids(&self) -> [&str; 11] {
-        [
+    fn ids(&self) -> Vec<&str> {
+        let own = [
             &self.device,
             &self.user,
             &self.session,
@@ -175,7 +202,8 @@ impl Elsewhere {
             &self.alarm,
             &self.invitation,
             &self.door,
-        ]
+        ];
+        own.into_iter().chain(self.access.values()).map(String::as_str).collect()
     }
 
     /// All that the other organisation sees of itself, apart from what moves by itself.
@@ -191,6 +219,11 @@ impl Elsewhere {
             format!("/api/v1/alarms/{}", self.alarm),
             format!("/api/v1/doors/{}", self.door),
             format!("/api/v1/alarm-rules/{}", self.alarm_rule),
+            "/api/v1/access/people".to_owned(),
+            "/api/v1/access/person-groups".to_owned(),
+            "/api/v1/access/schedules".to_owned(),
+            "/api/v1/access/holidays".to_owned(),
+            "/api/v1/access/policies".to_owned(),
             "/api/v1/invitations".to_owned(),
             "/api/v1/users".to_owned(),
             "/api/v1/sessions".to_owned(),
@@ -325,7 +358,8 @@ async fn no_topic_leads_into_another_organisation() {
             assert!(!answer.to_string().to_lowercase().contains(MARK), "{answer}");
         }
         let mut followed = 0;
-        for topic in ["devices", "groups", "alarms", "audit", "commands", "rollouts", "firmware", "doors", "access"] {
+        let lists = ["devices", "groups", "alarms", "audit", "commands", "rollouts", "firmware", "doors", "access"];
+        for topic in lists.into_iter().chain(["people", "policies"]) {
             let answer = screen.subscribe(topic).await;
             followed += usize::from(answer["op"] == "snapshot");
             let text = answer.to_string();

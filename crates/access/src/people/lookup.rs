@@ -156,6 +156,22 @@ pub async fn find_person(tx: &mut Tx, organization: OrganizationId, id: PersonId
         .transpose()
 }
 
+/// What one of this person's credentials proves.
+pub async fn credential_holder(
+    tx: &mut Tx,
+    organization: OrganizationId,
+    person: &FoundPerson,
+    id: CredentialId,
+) -> Result<Option<Holder>> {
+    let row: Option<(String, bool, Option<Timestamp>, Option<Timestamp>)> = on_db!(tx, conn => sqlx::query_as(
+        "select hint, is_active, valid_from, valid_until from access_credential
+         where organization_id = $1 and id = $2 and person_id = $3",
+    ).bind(organization).bind(id).bind(person.id).fetch_optional(conn).await)?;
+    Ok(row.map(|(hint, is_active, valid_from, valid_until)| {
+        Found { person: person.clone(), credential: id, hint, is_active, valid_from, valid_until }.holder()
+    }))
+}
+
 /// Writes down that a person came with this credential (absent: without one, as on a page).
 pub async fn used(
     tx: &mut Tx,

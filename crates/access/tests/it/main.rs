@@ -4,8 +4,12 @@
 mod anomaly;
 mod codes;
 mod doors;
+mod enrolment;
 mod log;
+mod people;
+mod policies;
 mod sync;
+mod wire;
 
 use portico_access::Access;
 use portico_alarms::Alarms;
