@@ -48,6 +48,14 @@ pub struct OfflineEvent {
     #[serde(default)]
     #[schema(pattern = "^[0-9a-fA-F]{32}$")]
     pub lookup: Option<String>,
+    /// The card's number, from a reader that tells it instead of its hash.
+    #[serde(default)]
+    #[schema(max_length = 100)]
+    pub rfid_uid: Option<String>,
+    /// The finger's slot, likewise.
+    #[serde(default)]
+    #[schema(minimum = 1, maximum = 1_000)]
+    pub fingerprint_id: Option<i64>,
     /// The number of the person, as in the reader's table; 0: nobody's.
     #[serde(default)]
     pub person: Option<i64>,
@@ -147,7 +155,10 @@ impl Access {
                 }
                 continue;
             }
-            let who = who(&mut tx, organization, said, &key, &codes).await?;
+            let who = match shown(said) {
+                Some((method, text)) => self.who_showed(&mut tx, organization, device.id, method, &text).await?,
+                None => who(&mut tx, organization, said, &key, &codes).await?,
+            };
             let event = event_of(device.id, place.as_ref(), said, &who, at, now);
             let granted = said.granted;
             if let Some(one) = self.append_event(&mut tx, organization, event, address, Some(said.seq)).await? {
@@ -184,8 +195,27 @@ impl Access {
         Ok(taken)
     }
 
+    /// Whose it is, from a reader that tells what was shown.
+    async fn who_showed(
+        &self,
+        tx: &mut Tx,
+        organization: OrganizationId,
+        reader: DeviceId,
+        method: Method,
+        text: &str,
+    ) -> Result<Who> {
+        let platform = &self.0.platform;
+        let found = people::find_credential(tx, platform, organization, Some(reader), method, text).await?;
+        Ok(found.map_or_else(Who::default, |found| Who {
+            person: Some((found.person.id, found.person.name)),
+            credential: Some(found.credential),
+            hint: found.hint,
+            code: None,
+        }))
+    }
+
     /// The same over MQTT: `{"type": "offline_events", "events": […], "oldest_seq"?}`, answered by the command
-    /// `offline_ack`.
+    /// `offline_taken`.
     pub(crate) async fn take_offline_message(
         &self,
         device: &Known,
@@ -202,9 +232,9 @@ impl Access {
         let taken = self.take_offline_events(device, events, "").await?;
         let organization = device.organization;
         let command = NewCommand {
-            name: "offline_ack".to_owned(),
+            name: "offline_taken".to_owned(),
             args: Some(json!({
-                "acked_seq": taken.acked_seq, "next_seq": taken.next_seq, "conflicts": taken.conflicts,
+                "seq": taken.acked_seq, "next_seq": taken.next_seq, "conflicts": taken.conflicts,
             })),
             expires_in_s: Some(ACK_WITHIN_S),
         };
@@ -218,6 +248,15 @@ impl Access {
             Err(error) => tracing::debug!(device = %device.id, error = %error, "offline events not acknowledged"),
         }
         Ok(Ok(true))
+    }
+}
+
+/// What was shown, when the reader tells it.
+fn shown(said: &OfflineEvent) -> Option<(Method, String)> {
+    match (&said.rfid_uid, said.fingerprint_id) {
+        (Some(card), _) => Some((Method::Rfid, card.clone())),
+        (None, Some(slot)) => Some((Method::Fingerprint, slot.to_string())),
+        (None, None) => None,
     }
 }
 

@@ -116,6 +116,8 @@ fn event(seq: i64, ts: i64) -> OfflineEvent {
         ts,
         method: "rfid".into(),
         lookup: None,
+        rfid_uid: None,
+        fingerprint_id: None,
         person: Some(1),
         granted: true,
         reason: "granted".into(),
@@ -273,20 +275,29 @@ async fn lost_events_are_shown_and_a_reader_that_counts_anew_is_told() {
 async fn events_come_over_mqtt_too_and_are_acknowledged() {
     each(|world| async move {
         let reader = world.sync_reader("Main").await;
+        let ann = world.carded(1, "040001").await;
         let said = json!({"type": "offline_events", "events": [
             {"seq": 1, "ts": 1_000, "method": "rfid", "granted": false, "reason": "out_of_hours"},
+            {"seq": 3, "ts": 3_000, "method": "rfid", "rfid_uid": "04:00:01", "granted": true, "reason": "granted"},
             {"seq": 2, "ts": 2_000, "method": "nose", "granted": false, "reason": "smell\u{0}"},
         ]});
         for _ in 0..2 {
             world.publish(reader.id, TopicKind::Event, &said).await;
         }
-        assert_eq!(world.stored(reader.id).await, [(1, true), (2, true)]);
+        assert_eq!(world.stored(reader.id).await, [(1, true), (2, true), (3, true)]);
+        let mut tx = world.platform.db.read().await.unwrap();
+        let person: Option<PersonId> = on_db!(&mut tx, conn => sqlx::query_scalar(
+            "select person_id from access_event where reader_id = $1 and seq = 3",
+        ).bind(reader.id).fetch_one(conn).await)
+        .unwrap();
+        assert_eq!(person, Some(ann), "a card that is told is found");
+        drop(tx);
         let commands = world.devices.commands(&world.manager, reader.id, None, None, None).await.unwrap().items;
-        assert_eq!((commands[0].name.as_str(), &commands[0].args["acked_seq"]), ("offline_ack", &json!(2)));
+        assert_eq!((commands[0].name.as_str(), &commands[0].args["seq"]), ("offline_taken", &json!(3)));
         for bad in [json!([]), json!([{"seq": "x"}]), json!([{"seq": 0, "ts": 0, "granted": true}]), json!(null)] {
             world.publish(reader.id, TopicKind::Event, &json!({"type": "offline_events", "events": bad})).await;
         }
-        assert_eq!(world.stored(reader.id).await.len(), 2);
+        assert_eq!(world.stored(reader.id).await.len(), 3);
     })
     .await;
 }
