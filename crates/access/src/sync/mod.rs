@@ -156,6 +156,12 @@ impl Access {
         })
     }
 
+    /// The device's own key for lookups.
+    #[must_use]
+    pub fn lookup_key_of(&self, device: &Known) -> [u8; 32] {
+        lookup_key(&self.0.platform, device.id)
+    }
+
     /// Which readers could decide by themselves, by their doors' names. Needs `ReadAccess`.
     ///
     /// # Errors

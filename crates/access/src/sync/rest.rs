@@ -19,7 +19,11 @@ use super::events::{OfflineEvents, Taken};
 use crate::Access;
 
 pub fn router() -> OpenApiRouter<Access> {
-    OpenApiRouter::new().routes(routes!(sync)).routes(routes!(offline_events)).routes(routes!(readers))
+    OpenApiRouter::new()
+        .routes(routes!(sync))
+        .routes(routes!(offline_events))
+        .routes(routes!(readers))
+        .routes(routes!(lookup_key))
 }
 
 #[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
@@ -140,4 +144,25 @@ pub struct Readers {
 ))]
 pub async fn readers(State(access): State<Access>, Auth(actor): Auth) -> Result<Json<Readers>> {
     Ok(Json(Readers { items: access.readers(&actor).await? }))
+}
+
+/// With what a device hashes what it is shown.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(example = json!({"lookup_key": "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"}))]
+pub struct LookupKey {
+    /// 32 bytes, in hexadecimal.
+    lookup_key: String,
+}
+
+/// The device's own key for lookups
+///
+/// For a lock with a keypad, which is told of codes by their lookups; a reader finds it in `/api/v1/access/sync`, too.
+#[utoipa::path(get, path = "/api/v1/access/lookup-key", tag = "access", security(("api_key" = [])), responses(
+    (status = 200, body = LookupKey),
+    (status = 401, body = Problem),
+    (status = 403, body = Problem),
+    (status = 429, body = Problem),
+))]
+pub async fn lookup_key(State(access): State<Access>, ActiveDevice(device): ActiveDevice) -> Json<LookupKey> {
+    Json(LookupKey { lookup_key: hex(&access.lookup_key_of(&device)) })
 }
