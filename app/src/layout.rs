@@ -42,6 +42,7 @@ const ENTRIES: &[Entry] = &[
     entry("/", "Overview", Glyph::Overview).in_bar(),
     entry("/devices", "Devices", Glyph::Devices).in_bar(),
     entry("/alarms", "Alarms", Glyph::Alarm).in_bar(),
+    entry("/locks", "Locks", Glyph::Lock),
     entry("/groups", "Groups", Glyph::Groups),
     entry("/explore", "Explore", Glyph::Explore).in_bar(),
     entry("/firmware", "Firmware", Glyph::Download).needs(Permission::ManageFirmware),

@@ -7,6 +7,7 @@
 #![allow(clippy::too_many_arguments)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+pub mod access;
 pub mod alarms;
 pub mod audit;
 pub mod browser;

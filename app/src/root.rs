@@ -5,6 +5,8 @@ use leptos_meta::{Title, provide_meta_context};
 use leptos_router::components::{ParentRoute, Route, Router, Routes};
 use leptos_router::{Lazy, LazyRoute, SsrMode, path};
 
+use crate::access::locks::detail::LockPage;
+use crate::access::locks::list::LocksPage;
 use crate::alarms::detail::AlarmPage;
 use crate::alarms::edit::RulePage;
 use crate::alarms::list::AlarmsPage;
@@ -93,6 +95,7 @@ lazy_pages! {
     notifications {
         notifications => NotificationsPage, webhooks => WebhooksPage, webhook => WebhookPage, messages => MessagesPage
     }
+    access { locks => LocksPage, lock => LockPage }
     explore { groups => GroupsPage, group => GroupPage, explore => ExplorePage }
     administration {
         users => UsersPage, invitations => InvitationsPage, person => PersonPage, api_keys => ApiKeysPage,
@@ -164,6 +167,8 @@ pub fn App() -> impl IntoView {
                         view={Lazy::<messages::Page>::new()}
                         ssr=SsrMode::Async
                     />
+                    <Route path=path!("/locks") view={Lazy::<locks::Page>::new()} ssr=SsrMode::Async />
+                    <Route path=path!("/locks/:id") view={Lazy::<lock::Page>::new()} ssr=SsrMode::Async />
                     <Route path=path!("/groups") view={Lazy::<groups::Page>::new()} ssr=SsrMode::Async />
                     <Route path=path!("/groups/:id") view={Lazy::<group::Page>::new()} ssr=SsrMode::Async />
                     <Route path=path!("/explore") view={Lazy::<explore::Page>::new()} ssr=SsrMode::Async />

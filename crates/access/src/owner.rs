@@ -3,13 +3,27 @@
 use portico_identity::{AfterCommit, ErasedLabels, UserDependents};
 use portico_model::{OrganizationId, UserId};
 use portico_platform::{Actor, BoxFuture, Result, Tx};
+use serde_json::{Map, Value};
 
 use crate::{Access, log};
 
 impl UserDependents for Access {
-    fn user_deleted<'a>(&'a self, _: &'a mut Tx, _: &'a Actor, _: UserId) -> BoxFuture<'a, Result<AfterCommit>> {
-        let nothing: AfterCommit = Box::pin(async {});
-        Box::pin(std::future::ready(Ok(nothing)))
+    fn user_deleted<'a>(
+        &'a self,
+        tx: &'a mut Tx,
+        actor: &'a Actor,
+        user: UserId,
+    ) -> BoxFuture<'a, Result<AfterCommit>> {
+        Box::pin(self.locks_of_deleted_user(tx, actor.organization, user))
+    }
+
+    fn personal_data<'a>(
+        &'a self,
+        tx: &'a mut Tx,
+        organization: OrganizationId,
+        user: UserId,
+    ) -> BoxFuture<'a, Result<Map<String, Value>>> {
+        Box::pin(async move { self.locks_of_user(tx, organization, user).await })
     }
 
     fn user_erased<'a>(
@@ -22,7 +36,7 @@ impl UserDependents for Access {
             for label in &erased.labels {
                 log::store::rename_account(tx, organization, label, &erased.pseudonym).await?;
             }
-            Ok(())
+            self.locks_of_erased_user(tx, organization, erased).await
         })
     }
 }

@@ -3,6 +3,7 @@
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{Access, anomaly, codes, doors, log, sync};
+use crate::{Access, anomaly, codes, doors, locks, log};
 
 /// All routes of the domain, with their whole paths (`/api/v1/…`). They need identity's session layer around them.
 pub fn router(access: Access) -> OpenApiRouter {
@@ -12,5 +13,7 @@ pub fn router(access: Access) -> OpenApiRouter {
         .merge(log::rest::router())
         .merge(anomaly::rest::router())
         .merge(sync::rest::router())
+        .merge(locks::router())
+        .merge(locks::compat_router())
         .with_state(access)
 }

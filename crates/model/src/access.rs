@@ -3,6 +3,7 @@
 pub mod anomaly;
 pub mod code;
 pub mod door;
+pub mod lock;
 pub mod log;
 pub mod schedule;
 pub mod sync;
@@ -52,7 +53,6 @@ macro_rules! words {
         impl utoipa::ToSchema for $name {}
     };
 }
-#[allow(unused_imports)] // for the other files of this domain
 pub(crate) use words;
 
 words! {

@@ -109,6 +109,8 @@ impl Elsewhere {
             device,
             key,
         };
+        let lock = json!({ "device_id": elsewhere.device });
+        made(server, &elsewhere.token, "/api/v1/locks", lock, "/lock/id").await;
         elsewhere.measure(server, 21.0).await;
         let found = std::sync::Mutex::new(String::new());
         eventually("the alarm is raised", || async {
@@ -152,7 +154,7 @@ impl Elsewhere {
                 (_, "doors") => &self.door,
                 (_, "invitations") => &self.invitation,
                 ("{event_id}", _) => &self.access_event,
-                ("{device_id}", _) | (_, "devices" | "telemetry") => &self.device,
+                ("{device_id}", _) | (_, "devices" | "telemetry" | "locks" | "grants") => &self.device,
                 // Nobody has one of these here; that one's id opens none is for their own tests.
                 (_, "deliveries" | "browsers" | "passkeys" | "codes") => &self.device,
                 (_, other) if BY_SEGMENT.contains(&other) => &self.device,
@@ -191,6 +193,8 @@ impl Elsewhere {
             format!("/api/v1/alarms/{}", self.alarm),
             format!("/api/v1/doors/{}", self.door),
             format!("/api/v1/alarm-rules/{}", self.alarm_rule),
+            format!("/api/v1/locks/{}", self.device),
+            format!("/api/v1/locks/{}/history", self.device),
             "/api/v1/invitations".to_owned(),
             "/api/v1/users".to_owned(),
             "/api/v1/sessions".to_owned(),
@@ -313,6 +317,7 @@ async fn no_topic_leads_into_another_organisation() {
             ("telemetry", &elsewhere.device),
             ("shadow", &elsewhere.device),
             ("commands", &elsewhere.device),
+            ("lock", &elsewhere.device),
             ("alarms", &elsewhere.device),
             ("alarm", &elsewhere.device),
             ("group", &elsewhere.group),
@@ -325,7 +330,9 @@ async fn no_topic_leads_into_another_organisation() {
             assert!(!answer.to_string().to_lowercase().contains(MARK), "{answer}");
         }
         let mut followed = 0;
-        for topic in ["devices", "groups", "alarms", "audit", "commands", "rollouts", "firmware", "doors", "access"] {
+        for topic in
+            ["devices", "groups", "alarms", "audit", "commands", "rollouts", "firmware", "doors", "access", "locks"]
+        {
             let answer = screen.subscribe(topic).await;
             followed += usize::from(answer["op"] == "snapshot");
             let text = answer.to_string();

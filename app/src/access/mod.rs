@@ -1,0 +1,3 @@
+//! Access: locks, doors, people who come through them.
+
+pub mod locks;
