@@ -44,6 +44,7 @@ const ENTRIES: &[Entry] = &[
     entry("/alarms", "Alarms", Glyph::Alarm).in_bar(),
     entry("/access_logs", "Access log", Glyph::Clock).needs(Permission::ReadAccessLog),
     entry("/analytics", "Analytics", Glyph::Statistics).needs(Permission::ReadAccessLog),
+    entry("/locks", "Locks", Glyph::Lock),
     entry("/groups", "Groups", Glyph::Groups),
     entry("/cardholders", "Cardholders", Glyph::Account).needs(Permission::ReadAccess),
     entry("/policies", "Policies", Glyph::Check).needs(Permission::ReadAccess),

@@ -11,6 +11,8 @@ use crate::access::log::list::AccessLogPage;
 use crate::access::people::detail::CardholderPage;
 use crate::access::people::list::CardholdersPage;
 use crate::access::policies::page::PoliciesPage;
+use crate::access::locks::detail::LockPage;
+use crate::access::locks::list::LocksPage;
 use crate::alarms::detail::AlarmPage;
 use crate::alarms::edit::RulePage;
 use crate::alarms::list::AlarmsPage;
@@ -103,6 +105,7 @@ lazy_pages! {
     notifications {
         notifications => NotificationsPage, webhooks => WebhooksPage, webhook => WebhookPage, messages => MessagesPage
     }
+    access { locks => LocksPage, lock => LockPage }
     explore { groups => GroupsPage, group => GroupPage, explore => ExplorePage }
     administration {
         users => UsersPage, invitations => InvitationsPage, person => PersonPage, api_keys => ApiKeysPage,
@@ -180,6 +183,8 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/cardholders") view={Lazy::<cardholders::Page>::new()} ssr=SsrMode::Async />
                     <Route path=path!("/cardholders/:id") view={Lazy::<cardholder::Page>::new()} ssr=SsrMode::Async />
                     <Route path=path!("/policies") view={Lazy::<policies::Page>::new()} ssr=SsrMode::Async />
+                    <Route path=path!("/locks") view={Lazy::<locks::Page>::new()} ssr=SsrMode::Async />
+                    <Route path=path!("/locks/:id") view={Lazy::<lock::Page>::new()} ssr=SsrMode::Async />
                     <Route path=path!("/groups") view={Lazy::<groups::Page>::new()} ssr=SsrMode::Async />
                     <Route path=path!("/groups/:id") view={Lazy::<group::Page>::new()} ssr=SsrMode::Async />
                     <Route path=path!("/explore") view={Lazy::<explore::Page>::new()} ssr=SsrMode::Async />

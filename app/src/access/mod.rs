@@ -51,3 +51,6 @@ pub fn Tick(
         </label>
     }
 }
+//! Access: locks, doors, people who come through them.
+
+pub mod locks;

@@ -120,6 +120,15 @@ fn event_of(mut data: Value) -> Option<Event> {
             let id = serde_json::from_value(data.get_mut("id")?.take()).ok()?;
             Some(Event::DoorDeleted { id })
         }
+        "lock_changed" => {
+            let lock = serde_json::from_value(data.get_mut("lock")?.take()).ok()?;
+            Some(Event::LockChanged { lock })
+        }
+        "lock_removed" => Some(Event::LockRemoved { id: data.get("id")?.as_str()?.parse().ok()? }),
+        "lock_logged" => {
+            let event = serde_json::from_value(data.get_mut("event")?.take()).ok()?;
+            Some(Event::LockLogged { event })
+        }
         "access_logged" => {
             let event = serde_json::from_value(data.get_mut("event")?.take()).ok()?;
             Some(Event::AccessLogged { event })

@@ -26,6 +26,7 @@ mod version;
 
 pub use codes::{CodeQuery, Created as CreatedCode};
 pub use people::PersonQuery;
+pub use locks::{LockQuery, Operation as LockOperation};
 pub use sync::events::{OfflineEvent, OfflineEvents, Taken};
 pub use sync::{Content as SyncContent, Told as SyncTold, lookup as sync_lookup, signature as sync_signature};
 
@@ -89,6 +90,7 @@ impl Access {
     /// Begins the background work, offers the live topics and listens to devices. Call once.
     pub fn start(&self) {
         self.0.platform.hub.register(Arc::new(topics::AccessTopics(self.clone())));
+        self.0.platform.hub.register(Arc::new(locks::LockTopics(self.clone())));
         self.0.devices.observe(Arc::new(self.clone()));
         codes::spawn(self);
         doors::spawn(self);
@@ -97,5 +99,6 @@ impl Access {
         bridge::spawn(self);
         sync::spawn(self);
         people::jobs::spawn(self);
+        self.spawn_lock_jobs();
     }
 }

@@ -15,9 +15,11 @@ impl UserDependents for Access {
         user: UserId,
     ) -> BoxFuture<'a, Result<AfterCommit>> {
         Box::pin(async move {
+            let locks = self.locks_of_deleted_user(tx, actor.organization, user).await?;
             let person = self.account_gone(tx, actor, user).await?;
             let (access, organization) = (self.clone(), actor.organization);
             let after: AfterCommit = Box::pin(async move {
+                locks.await;
                 if let Some((person, record)) = person {
                     access.announce_person(organization, person, record);
                 }
@@ -32,7 +34,11 @@ impl UserDependents for Access {
         organization: OrganizationId,
         user: UserId,
     ) -> BoxFuture<'a, Result<Map<String, Value>>> {
-        Box::pin(self.cardholder_data(tx, organization, user))
+        Box::pin(async move {
+            let mut data = self.cardholder_data(tx, organization, user).await?;
+            data.extend(self.locks_of_user(tx, organization, user).await?);
+            Ok(data)
+        })
     }
 
     fn user_erased<'a>(
@@ -45,7 +51,7 @@ impl UserDependents for Access {
             for label in &erased.labels {
                 log::store::rename_account(tx, organization, label, &erased.pseudonym).await?;
             }
-            Ok(())
+            self.locks_of_erased_user(tx, organization, erased).await
         })
     }
 }

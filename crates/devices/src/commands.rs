@@ -56,6 +56,7 @@ impl Devices {
         let new = new.checked().map_err(Error::fields)?;
         let mut tx = self.0.platform.db.begin().await?;
         let device = self.find_changeable(&mut tx, actor, device).await?;
+        self.0.observers.may_command(&mut tx, &device, actor.organization, &new.0).await?;
         let step = self.issue_command(&mut tx, actor, &device, new).await?;
         tx.commit().await?;
         Ok(self.announce_command(actor.organization, step))
@@ -70,6 +71,24 @@ impl Devices {
         let new = new.checked().map_err(Error::fields)?;
         let device = self.find_in(tx, actor.organization, device).await?;
         self.issue_command(tx, actor, &device, new).await
+    }
+
+    /// Withdraws a command that still waits for its device, in the caller's transaction, which has made sure that the actor
+    /// may do so. `None`: it was sent already, or is not there. Announce the step after the commit.
+    ///
+    /// # Errors
+    /// When the database does not take it.
+    pub async fn withdraw_in(
+        &self,
+        tx: &mut Tx,
+        actor: &Actor,
+        device: DeviceId,
+        command: CommandId,
+    ) -> Result<Option<Step>> {
+        let found = store::lock(tx, actor.organization, device, command).await?;
+        let Some(command) = found.filter(|command| command.state == CommandState::Queued) else { return Ok(None) };
+        let entry = Entry::success("command.cancelled");
+        self.finish(tx, actor, command, CommandState::Cancelled, entry).await.map(Some)
     }
 
     /// As [`Devices::send_command`], in the caller's transaction and for a device that he may command.

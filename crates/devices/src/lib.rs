@@ -49,7 +49,7 @@ pub use ingest::Outcome;
 pub use input::Check;
 pub use observer::{AfterCommit, DeviceObserver, Taken};
 pub use rollouts::RolloutAction;
-pub use service::{DeviceCounts, DeviceQuery};
+pub use service::{DeviceCounts, DeviceQuery, RegisteredDevice};
 pub use signing::SigningKey;
 pub use store::device::Sort;
 pub use telemetry::{AggregatedBucket, RetentionRule, TelemetryKey, TelemetryQuery};

@@ -1,10 +1,10 @@
 //! What domains above this one do with what devices say.
 
 use portico_model::commands::Command;
-use portico_model::devices::Connection;
+use portico_model::devices::{Connection, Device};
 use portico_model::telemetry::PayloadProblem;
-use portico_model::{DeviceId, OrganizationId, Timestamp};
-use portico_platform::{BoxFuture, Result, Tx};
+use portico_model::{DeviceId, OrganizationId, Timestamp, UserId};
+use portico_platform::{Actor, BoxFuture, Result, Tx};
 
 use crate::{Devices, Known};
 
@@ -35,6 +35,47 @@ pub trait DeviceObserver: Send + Sync {
 
     /// A device came or went; committed. Must not wait.
     fn connection_changed(&self, organization: OrganizationId, device: DeviceId, connection: Connection);
+
+    /// What a device says of itself (issue, battery, signal) or its connection has changed; committed. Must not wait.
+    fn diagnostics_changed(&self, _organization: OrganizationId, _device: DeviceId) {}
+
+    /// Whether somebody may send this command to the device as any other; an error when a domain has a way of its own
+    /// for it, with rules of its own.
+    fn may_command<'a>(
+        &'a self,
+        _tx: &'a mut Tx,
+        _device: &'a Device,
+        _organization: OrganizationId,
+        _name: &'a str,
+    ) -> BoxFuture<'a, Result<()>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    /// The device is being given to another person (`device.owner_id`); an error refuses it.
+    fn transferred<'a>(
+        &'a self,
+        _tx: &'a mut Tx,
+        _actor: &'a Actor,
+        _device: &'a Device,
+        _from: UserId,
+    ) -> BoxFuture<'a, Result<AfterCommit>> {
+        let nothing: AfterCommit = Box::new(|| {});
+        Box::pin(std::future::ready(Ok(nothing)))
+    }
+
+    /// People have changed what they decide about the device.
+    fn changed(&self, _organization: OrganizationId, _device: DeviceId) {}
+
+    /// The device is being removed.
+    fn deleted<'a>(
+        &'a self,
+        _tx: &'a mut Tx,
+        _actor: &'a Actor,
+        _device: DeviceId,
+    ) -> BoxFuture<'a, Result<AfterCommit>> {
+        let nothing: AfterCommit = Box::new(|| {});
+        Box::pin(std::future::ready(Ok(nothing)))
+    }
 }
 
 impl Devices {
@@ -98,5 +139,52 @@ impl Observers {
         for observer in self.all() {
             observer.connection_changed(organization, device, connection);
         }
+    }
+
+    pub fn diagnostics_changed(&self, organization: OrganizationId, device: DeviceId) {
+        for observer in self.all() {
+            observer.diagnostics_changed(organization, device);
+        }
+    }
+
+    pub fn changed(&self, organization: OrganizationId, device: DeviceId) {
+        for observer in self.all() {
+            observer.changed(organization, device);
+        }
+    }
+
+    pub async fn may_command(
+        &self,
+        tx: &mut Tx,
+        device: &Device,
+        organization: OrganizationId,
+        name: &str,
+    ) -> Result<()> {
+        for observer in self.all() {
+            observer.may_command(tx, device, organization, name).await?;
+        }
+        Ok(())
+    }
+
+    pub async fn transferred(
+        &self,
+        tx: &mut Tx,
+        actor: &Actor,
+        device: &Device,
+        from: UserId,
+    ) -> Result<Vec<AfterCommit>> {
+        let mut after = Vec::new();
+        for observer in self.all() {
+            after.push(observer.transferred(tx, actor, device, from).await?);
+        }
+        Ok(after)
+    }
+
+    pub async fn deleted(&self, tx: &mut Tx, actor: &Actor, device: DeviceId) -> Result<Vec<AfterCommit>> {
+        let mut after = Vec::new();
+        for observer in self.all() {
+            after.push(observer.deleted(tx, actor, device).await?);
+        }
+        Ok(after)
     }
 }

@@ -270,6 +270,7 @@ impl Presence {
         }
         let Some(event) = after.event() else { return };
         if after.differs(before) {
+            self.0.observers.diagnostics_changed(after.organization_id, after.id);
             self.0.platform.hub.publish(channel::about(after.organization_id, after.owner_id, after.id, event));
         } else {
             // Only the time it was last seen: of interest to those who look at this device alone.

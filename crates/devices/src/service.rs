@@ -59,6 +59,13 @@ pub struct DeviceLogin {
     pub grant: Grant,
 }
 
+/// A device registered in a transaction, to be told after the commit.
+#[must_use = "announce it after the commit"]
+pub struct RegisteredDevice {
+    pub made: DeviceWithKey,
+    record: AuditRecord,
+}
+
 fn not_found() -> Error {
     Error::not_found("device_not_found", "Device not found")
 }
@@ -90,6 +97,23 @@ impl Devices {
     /// # Errors
     /// As [`Devices::register`], and when there is no such person.
     pub async fn register_for(&self, actor: &Actor, owner: UserId, new: NewDevice) -> Result<DeviceWithKey> {
+        let mut tx = self.0.platform.db.begin().await?;
+        let registered = self.register_in(&mut tx, actor, owner, new).await?;
+        tx.commit().await?;
+        Ok(self.announce_registered(actor, registered).await)
+    }
+
+    /// As [`Devices::register_for`], in the caller's transaction; announce it after the commit.
+    ///
+    /// # Errors
+    /// As [`Devices::register_for`].
+    pub async fn register_in(
+        &self,
+        tx: &mut Tx,
+        actor: &Actor,
+        owner: UserId,
+        new: NewDevice,
+    ) -> Result<RegisteredDevice> {
         if actor.user_id() != Some(owner) {
             actor.require(Permission::ManageAllDevices)?;
         }
@@ -97,12 +121,11 @@ impl Devices {
         let new = input::new_device(new, platform.config.devices.heartbeat_interval_s)?;
         let now = platform.clock.now();
         let api_key = generate_key();
-        let mut tx = platform.db.begin().await?;
-        let (owner_name, _) = store::find_owner(&mut tx, actor.organization, owner)
+        let (owner_name, _) = store::find_owner(tx, actor.organization, owner)
             .await?
             .ok_or_else(|| Error::not_found("user_not_found", "There is no such person"))?;
         let most = platform.config.devices.max_devices_per_user;
-        if store::count_of_owner(&mut tx, actor.organization, owner).await? >= most {
+        if store::count_of_owner(tx, actor.organization, owner).await? >= most {
             return Err(Error::conflict("too_many_devices", format!("A person may have at most {most} devices")));
         }
         let device = Device {
@@ -127,18 +150,23 @@ impl Devices {
             created_at: now,
             updated_at: now,
         };
-        if let Some(what) = store::find_clash(&mut tx, actor.organization, &device).await? {
+        if let Some(what) = store::find_clash(tx, actor.organization, &device).await? {
             return Err(clash(what));
         }
-        store::insert(&mut tx, actor.organization, &device).await?;
-        key::insert(&mut tx, actor.organization, device.id, &hash_key(api_key.as_bytes()), now).await?;
+        store::insert(tx, actor.organization, &device).await?;
+        key::insert(tx, actor.organization, device.id, &hash_key(api_key.as_bytes()), now).await?;
         let entry = Entry::success("device.registered").target("device", device.id);
         let details = json!({"name": device.name, "device_type": device.device_type, "owner": owner.to_string()});
-        let record = platform.audit.append(&mut tx, actor, entry.details(details)).await?;
-        tx.commit().await?;
-        self.0.directory.forget(device.id).await;
-        self.announce_change(actor.organization, &device, record);
-        Ok(DeviceWithKey { device, api_key })
+        let record = platform.audit.append(tx, actor, entry.details(details)).await?;
+        Ok(RegisteredDevice { made: DeviceWithKey { device, api_key }, record })
+    }
+
+    /// Tells of a device whose registration is committed.
+    pub async fn announce_registered(&self, actor: &Actor, registered: RegisteredDevice) -> DeviceWithKey {
+        let RegisteredDevice { made, record } = registered;
+        self.0.directory.forget(made.device.id).await;
+        self.announce_change(actor.organization, &made.device, record);
+        made
     }
 
     /// The devices the actor may see: all with `ReadAllDevices`, else his own.
@@ -244,6 +272,7 @@ impl Devices {
             self.end_session(id);
         }
         self.announce_change(actor.organization, &device, record);
+        self.0.observers.changed(actor.organization, id);
         Ok(device)
     }
 
@@ -319,7 +348,9 @@ impl Devices {
         self.forget_desired(&mut tx, actor.organization, id).await?;
         let entry = Entry::success("device.deleted").target("device", id);
         let record = platform.audit.append(&mut tx, actor, entry.details(json!({"name": device.name}))).await?;
+        let after = self.0.observers.deleted(&mut tx, actor, id).await?;
         tx.commit().await?;
+        after.into_iter().for_each(|tell| tell());
         self.0.directory.forget(id).await;
         self.0.presence.went_offline(id);
         self.end_session(id);
@@ -411,7 +442,6 @@ impl Devices {
         store::find_owner(&mut tx, organization, owner).await
     }
 
-    /// The device, if the actor may know of it.
     /// A device of the organisation, whoever asks: the caller, a domain above, has made sure that he may.
     ///
     /// # Errors
@@ -420,6 +450,7 @@ impl Devices {
         store::find(tx, organization, id).await?.ok_or_else(not_found)
     }
 
+    /// The device, if the actor may know of it.
     pub(crate) async fn find_visible(&self, tx: &mut Tx, actor: &Actor, id: DeviceId) -> Result<Device> {
         let device = store::find(tx, actor.organization, id).await?.ok_or_else(not_found)?;
         let own = match &actor.principal {
@@ -431,8 +462,11 @@ impl Devices {
         if own || actor.may(Permission::ReadAllDevices) { Ok(device) } else { Err(not_found()) }
     }
 
-    /// The device, if the actor may change it.
-    pub(crate) async fn find_changeable(&self, tx: &mut Tx, actor: &Actor, id: DeviceId) -> Result<Device> {
+    /// The device, if the actor may change it: its owner, or with `ManageAllDevices`.
+    ///
+    /// # Errors
+    /// Not found, also when the actor may not know of it; forbidden.
+    pub async fn find_changeable(&self, tx: &mut Tx, actor: &Actor, id: DeviceId) -> Result<Device> {
         let device = self.find_visible(tx, actor, id).await?;
         if actor.user_id() == Some(device.owner_id) || actor.may(Permission::ManageAllDevices) {
             Ok(device)

@@ -3,6 +3,7 @@
 pub mod anomaly;
 pub mod code;
 pub mod door;
+pub mod lock;
 pub mod log;
 pub mod people;
 pub mod policies;
@@ -54,7 +55,6 @@ macro_rules! words {
         impl utoipa::ToSchema for $name {}
     };
 }
-#[allow(unused_imports)] // for the other files of this domain
 pub(crate) use words;
 
 words! {

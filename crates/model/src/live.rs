@@ -113,6 +113,18 @@ pub enum Event {
     DoorDeleted {
         id: crate::DoorId,
     },
+    /// A lock was registered, moved, told to move, came, went or was changed.
+    LockChanged {
+        lock: crate::access::lock::Lock,
+    },
+    /// Removed, or no longer shared with those who hear of it.
+    LockRemoved {
+        id: DeviceId,
+    },
+    /// A line of a lock's history, new or as it ended.
+    LockLogged {
+        event: crate::access::lock::LockEvent,
+    },
     /// Something happened at a door, or what is thought of it has changed.
     AccessLogged {
         event: crate::access::AccessEvent,

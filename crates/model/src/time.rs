@@ -72,6 +72,25 @@ impl Timestamp {
     }
 }
 
+impl Timestamp {
+    /// As in HTTP headers: `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110, 5.6.7).
+    #[must_use]
+    pub fn to_http_date(self) -> String {
+        const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+        const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+        let days = self.0.div_euclid(86_400_000);
+        let (year, month, day) = civil_from_days(days);
+        let named = |names: &'static [&'static str], at: i64| {
+            usize::try_from(at).ok().and_then(|at| names.get(at)).copied().unwrap_or_default()
+        };
+        // 1970-01-01 was a Thursday.
+        let (weekday, month) = (named(&DAYS, days.rem_euclid(7)), named(&MONTHS, month - 1));
+        let of_day = self.0.rem_euclid(86_400_000);
+        let (hour, minute, second) = (of_day / 3_600_000, of_day / 60_000 % 60, of_day / 1_000 % 60);
+        format!("{weekday}, {day:02} {month} {year:04} {hour:02}:{minute:02}:{second:02} GMT")
+    }
+}
+
 /// What is left to read.
 struct Digits<'a>(&'a [u8]);
 
@@ -185,6 +204,13 @@ impl utoipa::ToSchema for Timestamp {}
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn http_date_is_as_in_the_rfc() {
+        let at = Timestamp::parse_iso("1994-11-06T08:49:37Z").unwrap();
+        assert_eq!(at.to_http_date(), "Sun, 06 Nov 1994 08:49:37 GMT");
+        assert_eq!(Timestamp::from_millis(0).to_http_date(), "Thu, 01 Jan 1970 00:00:00 GMT");
+    }
 
     #[test]
     fn iso_times_survive_a_round_trip() {

@@ -135,6 +135,8 @@ impl Elsewhere {
             device,
             key,
         };
+        let lock = json!({ "device_id": elsewhere.device });
+        made(server, &elsewhere.token, "/api/v1/locks", lock, "/lock/id").await;
         elsewhere.measure(server, 21.0).await;
         let found = std::sync::Mutex::new(String::new());
         eventually("the alarm is raised", || async {
@@ -179,7 +181,7 @@ impl Elsewhere {
                 (_, "invitations") => &self.invitation,
                 ("{event_id}", _) => &self.access_event,
                 (_, known) if self.access.contains_key(known) => &self.access[known],
-                ("{device_id}", _) | (_, "devices" | "telemetry") => &self.device,
+                ("{device_id}", _) | (_, "devices" | "telemetry" | "locks" | "grants") => &self.device,
                 // Nobody has one of these here; that one's id opens none is for their own tests.
                 (_, "deliveries" | "browsers" | "passkeys" | "codes") => &self.device,
                 (_, other) if BY_SEGMENT.contains(&other) => &self.device,
@@ -224,6 +226,8 @@ impl Elsewhere {
             "/api/v1/access/schedules".to_owned(),
             "/api/v1/access/holidays".to_owned(),
             "/api/v1/access/policies".to_owned(),
+            format!("/api/v1/locks/{}", self.device),
+            format!("/api/v1/locks/{}/history", self.device),
             "/api/v1/invitations".to_owned(),
             "/api/v1/users".to_owned(),
             "/api/v1/sessions".to_owned(),
@@ -346,6 +350,7 @@ async fn no_topic_leads_into_another_organisation() {
             ("telemetry", &elsewhere.device),
             ("shadow", &elsewhere.device),
             ("commands", &elsewhere.device),
+            ("lock", &elsewhere.device),
             ("alarms", &elsewhere.device),
             ("alarm", &elsewhere.device),
             ("group", &elsewhere.group),
@@ -359,7 +364,7 @@ async fn no_topic_leads_into_another_organisation() {
         }
         let mut followed = 0;
         let lists = ["devices", "groups", "alarms", "audit", "commands", "rollouts", "firmware", "doors", "access"];
-        for topic in lists.into_iter().chain(["people", "policies"]) {
+        for topic in lists.into_iter().chain(["people", "policies", "locks"]) {
             let answer = screen.subscribe(topic).await;
             followed += usize::from(answer["op"] == "snapshot");
             let text = answer.to_string();

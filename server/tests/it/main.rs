@@ -13,4 +13,5 @@ mod ota;
 mod outage;
 mod path;
 mod rotation;
+mod smart_lock;
 mod wire;

@@ -83,6 +83,10 @@ async fn every_route_is_in_the_matrix_and_keeps_to_it() {
         let (_, made) = server.call(Method::POST, "/api/v1/views", Some(&admin), Some(view_body.clone())).await;
         let view = made["id"].as_str().unwrap().to_owned();
 
+        let as_lock = serde_json::json!({ "device_id": device });
+        let (made, _) = server.call(Method::POST, "/api/v1/locks", Some(&admin), Some(as_lock)).await;
+        assert_eq!(made, StatusCode::CREATED);
+
         let mut faults = Vec::new();
         for (method, path) in routes {
             let who = table[&(method.clone(), path.clone())];
@@ -96,6 +100,7 @@ async fn every_route_is_in_the_matrix_and_keeps_to_it() {
                 .replace("/chart", "/chart?key=t")
                 .replace("{command_id}", NOBODY)
                 .replace("{key_id}", NOBODY)
+                .replace("{grant_id}", NOBODY)
                 .replace("{firmware_id}", NOBODY)
                 .replace("{rollout_id}", NOBODY)
                 .replace("{event_id}", NOBODY)
@@ -134,6 +139,8 @@ async fn every_route_is_in_the_matrix_and_keeps_to_it() {
                 "/api/v1/doors" | "/api/v1/doors/{id}" => serde_json::json!({ "name": "Door" }),
                 "/api/v1/doors/mode" => serde_json::json!({ "scope": { "kind": "all" }, "mode": "normal" }),
                 "/api/v1/doors/{id}/mode" => serde_json::json!({ "mode": "normal" }),
+                "/api/v1/locks/{id}/grants" => serde_json::json!({ "user": "ursula", "role": "operator" }),
+                "/api/v1/locks/{id}/owner" => serde_json::json!({ "owner": "ursula" }),
                 "/api/v1/devices/{id}/owner" => serde_json::json!({ "user_id": ursula.id }),
                 path if path.starts_with("/api/v1/access/") && !path.contains("/codes")
                     || path == "/api/v1/start_registration" =>
@@ -236,6 +243,7 @@ async fn topics_of_others_cannot_be_followed() {
             format!("telemetry:{device}"),
             format!("commands:{device}"),
             format!("shadow:{device}"),
+            format!("lock:{device}"),
             "audit".into(),
             "nonsense".into(),
         ] {

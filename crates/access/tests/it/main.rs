@@ -5,6 +5,7 @@ mod anomaly;
 mod codes;
 mod doors;
 mod enrolment;
+mod locks;
 mod log;
 mod people;
 mod policies;
@@ -26,6 +27,7 @@ pub struct World {
     pub identity: Identity,
     pub alarms: Alarms,
     pub devices: Devices,
+    pub notifications: Notifications,
     pub platform: Platform,
     pub organization: OrganizationId,
     pub manager: Actor,
@@ -47,11 +49,12 @@ impl World {
         let notifications = Notifications::new(platform.clone(), identity.clone());
         let alarms = Alarms::new(platform.clone(), notifications.clone());
         let devices = Devices::new(platform.clone(), alarms.clone());
-        let access = Access::new(platform.clone(), identity.clone(), notifications, alarms.clone(), devices.clone());
+        let access =
+            Access::new(platform.clone(), identity.clone(), notifications.clone(), alarms.clone(), devices.clone());
         devices.observe(std::sync::Arc::new(access.clone()));
         let organization = test.organization;
         let manager = user(&platform, organization, "manager", Role::Manager).await;
-        Self { access, identity, alarms, devices, platform, organization, manager, test }
+        Self { access, identity, alarms, devices, notifications, platform, organization, manager, test }
     }
 
     pub async fn user(&self, name: &str, role: Role) -> Actor {

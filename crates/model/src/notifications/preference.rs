@@ -60,7 +60,7 @@ pub struct Kind {
 pub const OTHER: &str = "other";
 
 /// All kinds. The last stands for those that are not named.
-pub const KINDS: [Kind; 4] = [
+pub const KINDS: [Kind; 5] = [
     Kind {
         code: "alarm.raised",
         title: "An alarm is raised, or still open",
@@ -69,6 +69,12 @@ pub const KINDS: [Kind; 4] = [
     },
     Kind { code: "alarm.escalated", title: "Nobody takes up an alarm", push: Wish::Everything, mail: Wish::Warning },
     Kind { code: "alarm.cleared", title: "An alarm is over", push: Wish::Critical, mail: Wish::Never },
+    Kind {
+        code: "lock.changed",
+        title: "A lock changes as its owner chose",
+        push: Wish::Everything,
+        mail: Wish::Never,
+    },
     Kind { code: OTHER, title: "Anything else", push: Wish::Warning, mail: Wish::Critical },
 ];
 

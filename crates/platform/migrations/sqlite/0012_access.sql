@@ -9,6 +9,7 @@ create table access_lock (
     position_at bigint,
     last_known text,
     last_known_at bigint,
+    is_sure boolean not null,
     wanted text,
     wanted_command_id blob,
     changed_by text not null,
