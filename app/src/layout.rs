@@ -5,6 +5,7 @@ use leptos::server_fn::ServerFn;
 use leptos_router::components::{A, Outlet};
 use portico_model::identity::{Permission, Role};
 
+use crate::access::doors::bar::DoorBar;
 use crate::alarms::bar::{AlarmBar, provide_alarms, use_alarms};
 use crate::identity::SignOut;
 use crate::identity::step_up::StepUpDialog;
@@ -44,6 +45,7 @@ const ENTRIES: &[Entry] = &[
     entry("/alarms", "Alarms", Glyph::Alarm).in_bar(),
     entry("/access_logs", "Access log", Glyph::Clock).needs(Permission::ReadAccessLog),
     entry("/analytics", "Analytics", Glyph::Statistics).needs(Permission::ReadAccessLog),
+    entry("/doors", "Doors", Glyph::Key).needs(Permission::ReadAccess),
     entry("/groups", "Groups", Glyph::Groups),
     entry("/cardholders", "Cardholders", Glyph::Account).needs(Permission::ReadAccess),
     entry("/policies", "Policies", Glyph::Check).needs(Permission::ReadAccess),
@@ -169,6 +171,7 @@ pub fn Layout() -> impl IntoView {
             </header>
             <OfflineBar />
             <main id="main" tabindex="-1">
+                <DoorBar />
                 <AlarmBar />
                 <Outlet />
             </main>

@@ -11,6 +11,8 @@ use crate::access::log::list::AccessLogPage;
 use crate::access::people::detail::CardholderPage;
 use crate::access::people::list::CardholdersPage;
 use crate::access::policies::page::PoliciesPage;
+use crate::access::doors::detail::DoorPage;
+use crate::access::doors::list::DoorsPage;
 use crate::alarms::detail::AlarmPage;
 use crate::alarms::edit::RulePage;
 use crate::alarms::list::AlarmsPage;
@@ -94,6 +96,7 @@ lazy_pages! {
     account { account => AccountPage, account_app => AppPage, step_up => StepUpPage }
     overview { overview => OverviewPage }
     devices { devices => DevicesPage, device => DevicePage, register => RegisterPage }
+    access { doors => DoorsPage, door => DoorPage }
     alarms { alarms => AlarmsPage, alarm => AlarmPage, rules => RulesPage, new_rule => RulePage, rule => RulePage }
     access {
         access_log => AccessLogPage, access_event => AccessEventPage, analytics => AnalyticsPage,
@@ -180,6 +183,8 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/cardholders") view={Lazy::<cardholders::Page>::new()} ssr=SsrMode::Async />
                     <Route path=path!("/cardholders/:id") view={Lazy::<cardholder::Page>::new()} ssr=SsrMode::Async />
                     <Route path=path!("/policies") view={Lazy::<policies::Page>::new()} ssr=SsrMode::Async />
+                    <Route path=path!("/doors") view={Lazy::<doors::Page>::new()} ssr=SsrMode::Async />
+                    <Route path=path!("/doors/:id") view={Lazy::<door::Page>::new()} ssr=SsrMode::Async />
                     <Route path=path!("/groups") view={Lazy::<groups::Page>::new()} ssr=SsrMode::Async />
                     <Route path=path!("/groups/:id") view={Lazy::<group::Page>::new()} ssr=SsrMode::Async />
                     <Route path=path!("/explore") view={Lazy::<explore::Page>::new()} ssr=SsrMode::Async />

@@ -51,3 +51,6 @@ pub fn Tick(
         </label>
     }
 }
+//! Doors, locks, people who come through them, and what happened.
+
+pub mod doors;
