@@ -197,8 +197,6 @@ impl Elsewhere {
 
     fn ids(&self) -> Vec<&str> {
         let own = [
-    fn ids(&self) -> [&str; 13] {
-        [
             &self.device,
             &self.user,
             &self.session,
@@ -210,11 +208,10 @@ impl Elsewhere {
             &self.alarm,
             &self.invitation,
             &self.door,
-        ];
-        own.into_iter().chain(self.access.values()).map(String::as_str).collect()
             &self.door_group,
             &self.zone,
-        ]
+        ];
+        own.into_iter().chain(self.access.values()).map(String::as_str).collect()
     }
 
     /// All that the other organisation sees of itself, apart from what moves by itself.
