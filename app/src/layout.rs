@@ -5,6 +5,7 @@ use leptos::server_fn::ServerFn;
 use leptos_router::components::{A, Outlet};
 use portico_model::identity::{Permission, Role};
 
+use crate::access::doors::bar::DoorBar;
 use crate::alarms::bar::{AlarmBar, provide_alarms, use_alarms};
 use crate::identity::SignOut;
 use crate::identity::step_up::StepUpDialog;
@@ -40,15 +41,16 @@ impl Entry {
 
 const ENTRIES: &[Entry] = &[
     entry("/", "Overview", Glyph::Overview).in_bar(),
-    entry("/devices", "Devices", Glyph::Devices).in_bar(),
-    entry("/alarms", "Alarms", Glyph::Alarm).in_bar(),
+    entry("/locks", "Locks", Glyph::Lock).in_bar(),
+    entry("/doors", "Doors", Glyph::Key).needs(Permission::ReadAccess),
     entry("/access_logs", "Access log", Glyph::Clock).needs(Permission::ReadAccessLog),
     entry("/analytics", "Analytics", Glyph::Statistics).needs(Permission::ReadAccessLog),
-    entry("/locks", "Locks", Glyph::Lock),
-    entry("/groups", "Groups", Glyph::Groups),
     entry("/cardholders", "Cardholders", Glyph::Account).needs(Permission::ReadAccess),
     entry("/policies", "Policies", Glyph::Check).needs(Permission::ReadAccess),
-    entry("/explore", "Explore", Glyph::Explore).in_bar(),
+    entry("/devices", "Devices", Glyph::Devices).in_bar(),
+    entry("/alarms", "Alarms", Glyph::Alarm).in_bar(),
+    entry("/groups", "Groups", Glyph::Groups),
+    entry("/explore", "Explore", Glyph::Explore),
     entry("/firmware", "Firmware", Glyph::Download).needs(Permission::ManageFirmware),
     entry("/users", "People", Glyph::Users).needs(Permission::ManageUsers),
     entry("/api_keys", "API keys", Glyph::Key).needs(Permission::ManageServiceKeys),
@@ -170,6 +172,7 @@ pub fn Layout() -> impl IntoView {
             </header>
             <OfflineBar />
             <main id="main" tabindex="-1">
+                <DoorBar />
                 <AlarmBar />
                 <Outlet />
             </main>

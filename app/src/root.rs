@@ -5,14 +5,16 @@ use leptos_meta::{Title, provide_meta_context};
 use leptos_router::components::{ParentRoute, Route, Router, Routes};
 use leptos_router::{Lazy, LazyRoute, SsrMode, path};
 
+use crate::access::doors::detail::DoorPage;
+use crate::access::doors::list::DoorsPage;
+use crate::access::locks::detail::LockPage;
+use crate::access::locks::list::LocksPage;
 use crate::access::log::analytics::AnalyticsPage;
 use crate::access::log::detail::AccessEventPage;
 use crate::access::log::list::AccessLogPage;
 use crate::access::people::detail::CardholderPage;
 use crate::access::people::list::CardholdersPage;
 use crate::access::policies::page::PoliciesPage;
-use crate::access::locks::detail::LockPage;
-use crate::access::locks::list::LocksPage;
 use crate::alarms::detail::AlarmPage;
 use crate::alarms::edit::RulePage;
 use crate::alarms::list::AlarmsPage;
@@ -98,6 +100,7 @@ lazy_pages! {
     devices { devices => DevicesPage, device => DevicePage, register => RegisterPage }
     alarms { alarms => AlarmsPage, alarm => AlarmPage, rules => RulesPage, new_rule => RulePage, rule => RulePage }
     access {
+        locks => LocksPage, lock => LockPage, doors => DoorsPage, door => DoorPage,
         access_log => AccessLogPage, access_event => AccessEventPage, analytics => AnalyticsPage,
         cardholders => CardholdersPage, cardholder => CardholderPage, policies => PoliciesPage,
     }
@@ -105,7 +108,6 @@ lazy_pages! {
     notifications {
         notifications => NotificationsPage, webhooks => WebhooksPage, webhook => WebhookPage, messages => MessagesPage
     }
-    access { locks => LocksPage, lock => LockPage }
     explore { groups => GroupsPage, group => GroupPage, explore => ExplorePage }
     administration {
         users => UsersPage, invitations => InvitationsPage, person => PersonPage, api_keys => ApiKeysPage,
@@ -185,6 +187,8 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/policies") view={Lazy::<policies::Page>::new()} ssr=SsrMode::Async />
                     <Route path=path!("/locks") view={Lazy::<locks::Page>::new()} ssr=SsrMode::Async />
                     <Route path=path!("/locks/:id") view={Lazy::<lock::Page>::new()} ssr=SsrMode::Async />
+                    <Route path=path!("/doors") view={Lazy::<doors::Page>::new()} ssr=SsrMode::Async />
+                    <Route path=path!("/doors/:id") view={Lazy::<door::Page>::new()} ssr=SsrMode::Async />
                     <Route path=path!("/groups") view={Lazy::<groups::Page>::new()} ssr=SsrMode::Async />
                     <Route path=path!("/groups/:id") view={Lazy::<group::Page>::new()} ssr=SsrMode::Async />
                     <Route path=path!("/explore") view={Lazy::<explore::Page>::new()} ssr=SsrMode::Async />

@@ -1,5 +1,7 @@
-//! Doors, who comes through them and where they may go, and what happened there.
+//! Access: locks, doors, people who come through them and where they may go, and what happened.
 
+pub mod doors;
+pub mod locks;
 pub mod log;
 pub mod people;
 pub mod policies;
@@ -51,6 +53,3 @@ pub fn Tick(
         </label>
     }
 }
-//! Access: locks, doors, people who come through them.
-
-pub mod locks;

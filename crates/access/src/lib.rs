@@ -25,8 +25,8 @@ mod topics;
 mod version;
 
 pub use codes::{CodeQuery, Created as CreatedCode};
-pub use people::PersonQuery;
 pub use locks::{LockQuery, Operation as LockOperation};
+pub use people::PersonQuery;
 pub use sync::events::{OfflineEvent, OfflineEvents, Taken};
 pub use sync::{Content as SyncContent, Told as SyncTold, lookup as sync_lookup, signature as sync_signature};
 

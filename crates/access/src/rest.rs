@@ -2,8 +2,7 @@
 
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::{Access, anomaly, codes, doors, log, people, policies, sync};
-use crate::{Access, anomaly, codes, doors, locks, log, sync};
+use crate::{Access, anomaly, codes, doors, locks, log, people, policies, sync};
 
 /// All routes of the domain, with their whole paths (`/api/v1/…`). They need identity's session layer around them.
 pub fn router(access: Access) -> OpenApiRouter {

@@ -38,6 +38,8 @@ struct Elsewhere {
     access_event: String,
     /// Of people, doors and locks, by the word before the id in a path.
     access: BTreeMap<&'static str, String>,
+    door_group: String,
+    zone: String,
 }
 
 async fn made(server: &Server, token: &str, path: &str, body: Value, id: &str) -> String {
@@ -128,6 +130,8 @@ impl Elsewhere {
             alarm_rule: made(server, &token, "/api/v1/alarm-rules", rule, "/id").await,
             alarm: String::new(),
             door: made(server, &token, "/api/v1/doors", named(json!({ "reader_id": device })), "/id").await,
+            door_group: made(server, &token, "/api/v1/door-groups", named(json!({})), "/id").await,
+            zone: made(server, &token, "/api/v1/zones", named(json!({})), "/id").await,
             invitation: made(server, &token, "/api/v1/invitations", guest, "/invitation/id").await,
             access_event: log_event(server, &name).await,
             access: settle_people(server, &token).await,
@@ -178,6 +182,8 @@ impl Elsewhere {
                 (_, "alarm-rules") => &self.alarm_rule,
                 (_, "alarms") => &self.alarm,
                 (_, "doors") => &self.door,
+                (_, "door-groups") => &self.door_group,
+                (_, "zones") => &self.zone,
                 (_, "invitations") => &self.invitation,
                 ("{event_id}", _) => &self.access_event,
                 (_, known) if self.access.contains_key(known) => &self.access[known],
@@ -204,6 +210,8 @@ impl Elsewhere {
             &self.alarm,
             &self.invitation,
             &self.door,
+            &self.door_group,
+            &self.zone,
         ];
         own.into_iter().chain(self.access.values()).map(String::as_str).collect()
     }
@@ -220,6 +228,8 @@ impl Elsewhere {
             format!("/api/v1/views/{}", self.view),
             format!("/api/v1/alarms/{}", self.alarm),
             format!("/api/v1/doors/{}", self.door),
+            format!("/api/v1/door-groups/{}", self.door_group),
+            format!("/api/v1/zones/{}", self.zone),
             format!("/api/v1/alarm-rules/{}", self.alarm_rule),
             "/api/v1/access/people".to_owned(),
             "/api/v1/access/person-groups".to_owned(),

@@ -136,7 +136,9 @@ async fn every_route_is_in_the_matrix_and_keeps_to_it() {
                 "/api/v1/rollouts" => serde_json::json!({ "firmware_id": NOBODY, "selection": { "kind": "type" } }),
                 "/api/v1/devices/{id}/shadow" => serde_json::json!({ "desired": {} }),
                 "/api/v1/views/{id}" => view_body.clone(),
-                "/api/v1/doors" | "/api/v1/doors/{id}" => serde_json::json!({ "name": "Door" }),
+                "/api/v1/doors" | "/api/v1/doors/{id}" | "/api/v1/door-groups" | "/api/v1/zones" => {
+                    serde_json::json!({ "name": "Door" })
+                }
                 "/api/v1/doors/mode" => serde_json::json!({ "scope": { "kind": "all" }, "mode": "normal" }),
                 "/api/v1/doors/{id}/mode" => serde_json::json!({ "mode": "normal" }),
                 "/api/v1/locks/{id}/grants" => serde_json::json!({ "user": "ursula", "role": "operator" }),

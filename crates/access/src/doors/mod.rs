@@ -1,15 +1,18 @@
 //! Doors with their readers: who is let in, whether they stand open, how they work at the moment.
 
 mod announce;
+mod areas;
 mod asked;
 mod check;
 mod compat;
 mod contact;
+mod groups;
 mod input;
 mod jobs;
 mod mode;
 mod passback;
 pub(crate) mod rest;
+mod rest_areas;
 mod store;
 mod wire;
 
@@ -71,6 +74,7 @@ pub(crate) fn routes() -> OpenApiRouter<Access> {
         .routes(routes!(compat::check_access))
         .routes(routes!(compat::door_state))
         .routes(routes!(compat::users))
+        .merge(rest_areas::routes())
 }
 
 impl Access {

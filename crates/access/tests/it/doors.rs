@@ -4,7 +4,9 @@ use axum::body::Body;
 use axum::http::{Request, header};
 use http_body_util::BodyExt as _;
 use portico_access::doors::{Ask, AskedBy, DoorQuery};
-use portico_model::access::door::{Door, DoorScope, DoorSettings, DoorState, ModeOrder, PassbackRule, Verdict};
+use portico_model::access::door::{
+    Door, DoorGroupSettings, DoorScope, DoorSettings, DoorState, ModeOrder, PassbackRule, Verdict, ZoneSettings,
+};
 use portico_model::access::{AccessReason, DoorMode, Method};
 use portico_model::devices::{DeviceWithKey, NewDevice};
 use portico_model::identity::Role;
@@ -441,6 +443,68 @@ async fn doors_are_made_changed_listed_and_removed_by_those_who_may() {
         assert_eq!(world.access.door(manager, door.id).await.unwrap_err().kind(), ErrorKind::NotFound);
         let none = DoorId::generate();
         assert_eq!(world.access.door(manager, none).await.unwrap_err().kind(), ErrorKind::NotFound);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn groups_and_zones_are_kept_by_those_who_may() {
+    each(|world| async move {
+        let manager = &world.manager;
+        let (door, reader) = world.door("Main", |_| {}).await;
+        let (other, _) = world.door("Cellar", |_| {}).await;
+        let settings = |name: &str, door_ids: Vec<DoorId>| DoorGroupSettings {
+            name: name.into(),
+            description: String::new(),
+            door_ids,
+        };
+        let group =
+            world.access.save_door_group(manager, None, settings("Outer", vec![door.id, door.id])).await.unwrap();
+        assert_eq!(group.door_ids, [door.id]);
+        let error = world.access.save_door_group(manager, None, settings("Outer", vec![])).await.unwrap_err();
+        assert_eq!(error.code(), "name_taken");
+        let error = world.access.save_door_group(manager, None, settings("X", vec![DoorId::generate()])).await;
+        assert_eq!(error.unwrap_err().kind(), ErrorKind::Invalid);
+        world.order(DoorScope::Group { group_id: group.id }, DoorMode::Lockdown, None).await;
+        assert_eq!(world.access.door(manager, door.id).await.unwrap().mode, DoorMode::Lockdown);
+        assert_eq!(world.access.door(manager, other.id).await.unwrap().mode, DoorMode::Normal);
+
+        let zone = |name: &str, parent_id| ZoneSettings {
+            name: name.into(),
+            parent_id,
+            passback: Some(PassbackRule::Hard),
+            reset_after_s: None,
+        };
+        let building = world.access.save_zone(manager, None, zone("Building", None)).await.unwrap();
+        let lab = world.access.save_zone(manager, None, zone("Lab", Some(building.id))).await.unwrap();
+        let error = world.access.save_zone(manager, Some(building.id), zone("Building", Some(lab.id))).await;
+        assert_eq!(error.unwrap_err().kind(), ErrorKind::Invalid, "no zone lies in itself");
+        let settings = DoorSettings {
+            name: "Main".into(),
+            reader_id: Some(reader.device.id),
+            into_zone_id: Some(lab.id),
+            ..DoorSettings::default()
+        };
+        world.access.update_door(manager, door.id, settings).await.unwrap();
+        world.order(DoorScope::All, DoorMode::Normal, None).await;
+        world.cardholder("Ann", 7, CARD).await;
+        assert_eq!(world.card(reader.device.id, CARD).await, AccessReason::Granted);
+        assert_eq!(world.access.zone(manager, building.id).await.unwrap().people, 1);
+        assert_eq!(world.access.reset_zone(manager, lab.id).await.unwrap(), 1);
+        assert_eq!(world.card(reader.device.id, CARD).await, AccessReason::AntiPassback, "the building remembers");
+        world.access.delete_zone(manager, building.id).await.unwrap();
+        assert_eq!(world.access.zone(manager, lab.id).await.unwrap().parent_id, None);
+        assert_eq!(world.card(reader.device.id, CARD).await, AccessReason::Granted);
+
+        let safety = world.user("safety", Role::Safety).await;
+        assert_eq!(world.access.zones(&safety).await.unwrap().len(), 1);
+        assert_eq!(world.access.delete_zone(&safety, lab.id).await.unwrap_err().kind(), ErrorKind::Forbidden);
+        let elsewhere = world.test.other_organization().await;
+        let stranger = Actor { organization: elsewhere, ..world.manager.clone() };
+        assert_eq!(world.access.door_group(&stranger, group.id).await.unwrap_err().kind(), ErrorKind::NotFound);
+        assert_eq!(world.access.delete_zone(&stranger, lab.id).await.unwrap_err().kind(), ErrorKind::NotFound);
+        world.access.delete_door_group(manager, group.id).await.unwrap();
+        assert!(world.access.door_groups(manager).await.unwrap().is_empty());
     })
     .await;
 }
