@@ -184,7 +184,7 @@ fn Opinion(event: AccessEvent) -> impl IntoView {
             view! {
                 <p>
                     "Score " <strong class="number">{format!("{score:.2}")}</strong>
-                    <span class="quiet">" of 1; about 0.5 is usual"</span>
+                    <span class="quiet">" of 1; the higher, the less usual"</span>
                 </p>
                 {if reasons.is_empty() {
                     view! { <p class="quiet">"Nothing stands out."</p> }.into_any()

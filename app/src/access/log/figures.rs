@@ -50,13 +50,16 @@ pub(super) fn Numbers(insights: Insights) -> impl IntoView {
 #[component]
 fn Bar(label: String, count: i64, most: i64, #[prop(optional)] refused: i64) -> impl IntoView {
     #[allow(clippy::cast_precision_loss)] // a share
-    let width = |count: i64| format!("inline-size: {:.1}%", count as f64 * 100.0 / most.max(1) as f64);
+    let width = |count: i64| format!("{:.1}", count as f64 * 100.0 / most.max(1) as f64);
     view! {
         <tr>
             <th scope="row">{label}</th>
             <td class="bar-cell" aria-hidden="true">
-                <span class="bar" style=width(count)></span>
-                {(refused > 0).then(|| view! { <span class="bar bar-refused" style=width(refused)></span> })}
+                // Drawn, not styled: the content policy lets no styles stand in the document.
+                <svg class="bar" viewBox="0 0 100 18" preserveAspectRatio="none" focusable="false">
+                    <rect width=width(count) height="8" />
+                    <rect class="bar-refused" y="10" width=width(refused) height="8" />
+                </svg>
             </td>
             <td class="bar-number">{count}</td>
             <td class="bar-number">{refused}</td>
@@ -103,11 +106,19 @@ pub(super) fn Charts(insights: Insights) -> impl IntoView {
                     .enumerate()
                     .map(|(hour, count)| {
                         #[allow(clippy::cast_precision_loss)] // a share
-                        let height = format!("block-size: {:.1}%", count as f64 * 100.0 / most_hour.max(1) as f64);
+                        let height = count as f64 * 100.0 / most_hour.max(1) as f64;
                         view! {
                             <li>
                                 <span class="hidden">{format!("{hour:02}:00: {count} attempts")}</span>
-                                <span class="hour-bar" aria-hidden="true" style=height></span>
+                                <svg
+                                    class="hour-bar"
+                                    viewBox="0 0 10 100"
+                                    preserveAspectRatio="none"
+                                    aria-hidden="true"
+                                    focusable="false"
+                                >
+                                    <rect width="10" y=format!("{:.1}", 100.0 - height) height=format!("{height:.1}") />
+                                </svg>
                                 <span class="hour-label" aria-hidden="true">
                                     {(hour % 6 == 0).then(|| format!("{hour:02}"))}
                                 </span>
