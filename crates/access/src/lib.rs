@@ -4,7 +4,6 @@
 //! why. [`Access`] holds the use cases, a folder for each part: [`locks`], [`doors`], [`people`], [`policies`],
 //! [`codes`], [`sync`] (what readers know without network), [`log`] and [`anomaly`].
 
-#![allow(dead_code)] // the parts are being filled in
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 mod announce;

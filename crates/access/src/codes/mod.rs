@@ -9,7 +9,6 @@ mod store;
 
 #[cfg(test)]
 pub(crate) use find::lookup_for_test;
-#[allow(unused_imports)] // for doors
 pub use find::{FoundCode, find, used};
 pub(crate) use find::{found, open, used_offline};
 pub(crate) use reconcile::spawn;

@@ -23,8 +23,7 @@ use serde_json::json;
 
 use crate::{Access, version};
 
-#[allow(unused_imports)] // for doors
-pub use lookup::{Found, FoundPerson, credential_holder, find_credential, find_person, used};
+pub use lookup::{FoundPerson, credential_holder, find_credential, find_person, used};
 
 /// Most people of one answer.
 pub const MAX_PAGE: i64 = 500;

@@ -17,7 +17,6 @@ use serde_json::json;
 
 use crate::{Access, version};
 
-#[allow(unused_imports)] // for doors
 pub use rules::{OwnedRule, rules_for};
 
 /// Most policies of an organisation.

@@ -260,6 +260,9 @@ fn shown(said: &OfflineEvent) -> Option<(Method, String)> {
     }
 }
 
+/// Codes by what they hash to at a reader: each code, its name and its person.
+type CodesByLookup = BTreeMap<[u8; LOOKUP_BYTES], (AccessCodeId, String, Option<(portico_model::PersonId, String)>)>;
+
 /// The door's codes by what they hash to at this reader.
 async fn codes_of(
     tx: &mut Tx,
@@ -267,7 +270,7 @@ async fn codes_of(
     organization: OrganizationId,
     place: &Place,
     key: &[u8; 32],
-) -> Result<BTreeMap<[u8; LOOKUP_BYTES], (AccessCodeId, String, Option<(portico_model::PersonId, String)>)>> {
+) -> Result<CodesByLookup> {
     let mut known = BTreeMap::new();
     for row in codes::of_door(tx, organization, place.door).await? {
         let digits = codes::open(platform, row.id, &row.sealed)?;
@@ -282,7 +285,7 @@ async fn who(
     organization: OrganizationId,
     said: &OfflineEvent,
     key: &[u8; 32],
-    codes: &BTreeMap<[u8; LOOKUP_BYTES], (AccessCodeId, String, Option<(portico_model::PersonId, String)>)>,
+    codes: &CodesByLookup,
 ) -> Result<Who> {
     let lookup = said.lookup.as_deref().map(str::to_ascii_lowercase).filter(|text| text.len() == 2 * LOOKUP_BYTES);
     let mut who = Who::default();

@@ -88,8 +88,10 @@ pub(crate) fn channel(organization: OrganizationId) -> Channel {
     Channel::all(organization, "access_readers")
 }
 
-/// The entries of a table by their lookups, and what stands before them.
-fn entries(table: &[u8]) -> Option<(&[u8], BTreeMap<&[u8], &[u8]>)> {
+type EntriesByLookup<'a> = BTreeMap<&'a [u8], &'a [u8]>;
+
+/// What stands before the entries of a table, and they by their lookups.
+fn entries(table: &[u8]) -> Option<(&[u8], EntriesByLookup<'_>)> {
     let count = usize::try_from(Table::read(table).ok()?.entry_count()).ok()?;
     let (head, entries) = table.split_at_checked(table.len().checked_sub(count * ENTRY_BYTES)?)?;
     Some((head, entries.chunks_exact(ENTRY_BYTES).map(|one| (&one[..LOOKUP_BYTES], one)).collect()))

@@ -36,7 +36,6 @@ pub async fn place_of(tx: &mut Tx, organization: OrganizationId, reader: DeviceI
 pub struct Reader {
     pub last_seq: i64,
     pub sent_version: i64,
-    pub expires_at: Option<Timestamp>,
     pub lost: i64,
     pub content: Option<Vec<u8>>,
 }
@@ -48,7 +47,7 @@ pub async fn lock_reader(tx: &mut Tx, organization: OrganizationId, reader: Devi
         "insert into access_reader (device_id, organization_id, last_seq, synced_version, sent_version, lost)
          values ($1, $2, 0, 0, 0, 0)
          on conflict (device_id) do update set last_seq = access_reader.last_seq
-         returning last_seq, sent_version, expires_at, lost, content",
+         returning last_seq, sent_version, lost, content",
     ).bind(reader).bind(organization).fetch_one(conn).await)?)
 }
 

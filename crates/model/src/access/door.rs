@@ -323,7 +323,9 @@ mod tests {
         // 1: building; 2 and 3: rooms in it; 4: a safe in room 3.
         let place = |id, parent: Option<u128>| ZonePlace { id: zone(id), parent: parent.map(zone) };
         let zones = [place(1, None), place(2, Some(1)), place(3, Some(1)), place(4, Some(3))];
-        let table: [(Option<u128>, Option<u128>, &[u128], &[u128]); 6] = [
+        /// From, into, entered, left.
+        type Case = (Option<u128>, Option<u128>, &'static [u128], &'static [u128]);
+        let table: [Case; 6] = [
             (None, Some(1), &[1], &[]),
             (None, Some(2), &[2, 1], &[]),
             (Some(2), Some(4), &[4, 3], &[2]),

@@ -101,7 +101,9 @@ mod tests {
 
     #[test]
     fn events_are_acknowledged_up_to_the_first_gap() {
-        let table: &[(i64, &[i64], Option<i64>, (i64, i64))] = &[
+        /// The last one taken, those there, the oldest the reader has, what comes of it.
+        type Case = (i64, &'static [i64], Option<i64>, (i64, i64));
+        let table: [Case; 9] = [
             (0, &[], None, (0, 0)),
             (0, &[1, 2, 3], None, (3, 0)),
             (0, &[1, 3], None, (1, 0)),
@@ -115,7 +117,7 @@ mod tests {
             (4, &[5], Some(2), (5, 0)),
         ];
         for (last, there, oldest, expected) in table {
-            assert_eq!(advance(*last, there, *oldest), *expected, "{last} {there:?} {oldest:?}");
+            assert_eq!(advance(last, there, oldest), expected, "{last} {there:?} {oldest:?}");
         }
     }
 
