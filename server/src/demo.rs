@@ -1,5 +1,6 @@
 //! `--demo`: an organisation, accounts and a virtual building that speaks real MQTT and REST to this server.
 
+mod doors;
 mod publisher;
 
 use std::fs;
@@ -62,11 +63,24 @@ pub async fn begin(portico: &Portico, sensors: usize) -> Result<Demo> {
         ..Options::new(format!("{scheme}://{}", portico.http), portico.mqtt.clone(), credentials)
     };
     let stop = portico.platform.tasks.token().child_token();
+    let at_doors = (sensors > 0).then(|| {
+        let credentials = options.credentials.clone();
+        let state_file = data_dir.join("demo-doors.json");
+        let doors = doors::run(options.http_url.clone(), portico.mqtt.clone(), credentials, state_file, stop.clone());
+        tokio::spawn(async move {
+            if let Err(error) = doors.await {
+                tracing::warn!(%error, "the demo's doors could not start");
+            }
+        })
+    });
     let token = stop.clone();
     let building = tokio::spawn(async move {
         match Simulator::start(options, token).await {
             Ok(simulator) => drop(simulator.wait().await),
             Err(error) => tracing::warn!(error = %error, "the demo building could not start"),
+        }
+        if let Some(doors) = at_doors {
+            let _ = doors.await;
         }
     });
     Ok(Demo { accounts, stop, building })

@@ -8,6 +8,7 @@
 
 mod announce;
 mod anomaly;
+mod bluetooth;
 mod bridge;
 mod codes;
 pub mod doors;
@@ -98,6 +99,7 @@ impl Access {
         bridge::spawn(self);
         sync::spawn(self);
         people::jobs::spawn(self);
+        bluetooth::spawn(self);
         self.spawn_lock_jobs();
     }
 }

@@ -61,6 +61,7 @@ impl DeviceObserver for Access {
                 "offline_events" => self.take_offline_message(device, body).await,
                 "code_used" => self.take_code_used(device, &body, at).await,
                 "enrolled" | "enrol_failed" => self.take_enrolled(device, &body).await,
+                "bluetooth_used" => self.take_bluetooth_used(device, &body, at).await,
                 "lock_state" => self.lock_event(device, &body, at).await,
                 _ => Ok(Ok(false)),
             }

@@ -2,7 +2,7 @@
 
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::{Access, anomaly, codes, doors, locks, log, people, policies, sync};
+use crate::{Access, anomaly, bluetooth, codes, doors, locks, log, people, policies, sync};
 
 /// All routes of the domain, with their whole paths (`/api/v1/…`). They need identity's session layer around them.
 pub fn router(access: Access) -> OpenApiRouter {
@@ -15,6 +15,7 @@ pub fn router(access: Access) -> OpenApiRouter {
         .merge(people::rest::router())
         .merge(policies::rest::router())
         .merge(locks::router())
+        .merge(bluetooth::router())
         .merge(locks::compat_router())
         .with_state(access)
 }

@@ -138,6 +138,14 @@ impl Api {
         request.send().await.map_err(ApiError::Unreachable)
     }
 
+    /// Makes something.
+    ///
+    /// # Errors
+    /// When the server cannot be reached or refuses.
+    pub async fn post(&self, path: &str, body: &Value) -> Result<Value, ApiError> {
+        self.call(Method::POST, path, Some(body)).await
+    }
+
     /// A device's own call, with its key.
     ///
     /// # Errors

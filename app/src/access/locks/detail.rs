@@ -82,6 +82,8 @@ fn LockBody(view: Memo<LockView>, forms: LockForms, operate: OperateForms, gone:
             LiveUpdate::Event(_) => {}
         },
     );
+    // Its buttons are there only where the browser has Bluetooth.
+    Effect::new(|_| crate::browser::load_module("/bluetooth.js"));
     let name = Memo::new(move |_| lock.with(|lock| lock.name.clone()));
     let place = Memo::new(move |_| lock.with(|lock| format!("{} · of {}", lock.location, lock.owner_name)));
     let is_bridged = Memo::new(move |_| lock.with(|lock| lock.is_bridged));
@@ -115,6 +117,16 @@ fn LockBody(view: Memo<LockView>, forms: LockForms, operate: OperateForms, gone:
             <div class="stack">
                 <section class="card lock-main" aria-label="Lock">
                     <LockButton lock role forms=operate />
+                    {(role >= LockRole::Operator)
+                        .then(|| {
+                            view! {
+                                <portico-bluetooth
+                                    class="lock-bluetooth"
+                                    data-lock=id.to_string()
+                                    hidden=move || is_bridged.get()
+                                ></portico-bluetooth>
+                            }
+                        })}
                     <p class="quiet" hidden=move || relock_at.get().is_none()>
                         "Locks itself " <Ago at=relock_at />
                     </p>

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod anomaly;
+mod bluetooth;
 mod codes;
 mod doors;
 mod enrolment;

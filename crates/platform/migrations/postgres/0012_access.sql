@@ -58,7 +58,8 @@ create index access_lock_event_by_lock on access_lock_event (device_id, id);
 create index access_lock_event_by_age on access_lock_event (at);
 create index access_lock_event_by_organization on access_lock_event (organization_id, id);
 
--- Permission to open a lock over Bluetooth without network, signed, short-lived.
+-- Permission to open a lock over Bluetooth without network, signed, short-lived. `told_at`: the lock was told that it is
+-- revoked.
 create table access_offline_grant (
     id uuid primary key not null,
     organization_id uuid not null references organization (id),
@@ -66,9 +67,11 @@ create table access_offline_grant (
     user_id uuid not null,
     issued_at bigint not null,
     expires_at bigint not null,
-    revoked_at bigint
+    revoked_at bigint,
+    told_at bigint
 );
 create index access_offline_grant_by_lock on access_offline_grant (device_id, expires_at);
+create index access_offline_grant_to_tell on access_offline_grant (revoked_at) where revoked_at is not null and told_at is null;
 create index access_offline_grant_by_user on access_offline_grant (user_id, expires_at);
 
 -- People who come through doors; with `user_id` also people who sign in. `number` is what existing readers know them by.
