@@ -11,7 +11,7 @@ use portico_lock_core::grant::Grant;
 use portico_model::access::lock::LockRole;
 use portico_model::commands::NewCommand;
 use portico_model::telemetry::PayloadProblem;
-use portico_model::{DeviceId, ErrorKind, OfflineGrantId, OrganizationId, Timestamp, UserId};
+use portico_model::{DeviceId, ErrorKind, OfflineGrantId, Timestamp};
 use portico_platform::audit::Entry;
 use portico_platform::{Actor, Error, Result};
 use serde_json::{Value, json};
