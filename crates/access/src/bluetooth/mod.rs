@@ -61,12 +61,13 @@ async fn look(access: Access, cancel: CancellationToken) {
 }
 
 impl Access {
-    /// Lets the actor's browser open the lock over Bluetooth. Needs to be an operator of the lock.
+    /// Lets the actor's browser, which has the secret of `public_key` (hexadecimal), open the lock over Bluetooth. Needs
+    /// to be an operator of the lock.
     ///
     /// # Errors
     /// Not found; forbidden for a viewer and for who is no person; invalid key; conflict for a lock that proves nothing,
     /// or with too many grants open; `step_up_required` where the lock asks for it.
-    pub async fn issue_offline_grant(&self, actor: &Actor, lock: DeviceId, holder: [u8; 32]) -> Result<Issued> {
+    pub async fn issue_offline_grant(&self, actor: &Actor, lock: DeviceId, public_key: &str) -> Result<Issued> {
         let platform = &self.0.platform;
         let organization = actor.organization;
         let now = platform.clock.now();
@@ -74,6 +75,8 @@ impl Access {
         let (found, role) = self.visible_lock(&mut tx, actor, lock).await?;
         let user = actor.user_id().filter(|_| role >= LockRole::Operator);
         let user = user.ok_or_else(|| Error::forbidden("not_permitted", "Only who may operate the lock opens it."))?;
+        let holder = portico_lock_core::hex::parse(public_key.as_bytes())
+            .ok_or_else(|| Error::field("public_key", "64 lowercase hexadecimal characters"))?;
         if found.lock.is_bridged {
             return Err(Error::conflict("lock_is_bridged", "This lock cannot check who opens it over Bluetooth."));
         }

@@ -6,7 +6,7 @@ use portico_identity::Auth;
 use portico_model::{DeviceId, OfflineGrantId, Problem, Timestamp};
 use portico_platform::http::{Json, Path, Query};
 use portico_platform::secrets::hex;
-use portico_platform::{Error, Result};
+use portico_platform::Result;
 use serde::{Deserialize, Serialize};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -62,9 +62,7 @@ pub async fn issue(
     Json(new): Json<NewGrant>,
 ) -> Result<(StatusCode, Json<GrantAnswer>)> {
     let lock = access.resolve_lock(actor.organization, &id).await?;
-    let holder = portico_lock_core::hex::parse(new.public_key.as_bytes());
-    let holder = holder.ok_or_else(|| Error::field("public_key", "64 lowercase hexadecimal characters"))?;
-    let issued = access.issue_offline_grant(&actor, lock, holder).await?;
+    let issued = access.issue_offline_grant(&actor, lock, &new.public_key).await?;
     let grant = hex(&issued.bytes);
     let (id, lock_id, issued_at, expires_at) = (issued.id, issued.lock, issued.issued_at, issued.expires_at);
     Ok((StatusCode::CREATED, Json(GrantAnswer { id, lock_id, grant, issued_at, expires_at })))

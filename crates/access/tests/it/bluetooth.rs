@@ -71,18 +71,18 @@ async fn grant_opens_its_lock_until_it_is_taken_back_or_over() {
         let portico = public(&world.devices.grant_key(world.organization).unwrap());
         let mut lock = Lock { id: *id.uuid().as_bytes(), portico, revoked: Revoked::default() };
         let friend = world.user("felix", Role::User).await;
-        let key = public(&holder());
-        let refused = world.access.issue_offline_grant(&friend, id, key).await.err().unwrap();
+        let key = portico_platform::secrets::hex(&public(&holder()));
+        let refused = world.access.issue_offline_grant(&friend, id, &key).await.err().unwrap();
         assert_eq!(refused.kind(), ErrorKind::NotFound);
 
         let user = friend.user_id().map(|user| user.to_string());
         let share = |role| NewLockGrant { user: user.clone(), person_group_id: None, role };
         world.access.share_lock(&owner, id, share(LockRole::Viewer)).await.unwrap();
-        let refused = world.access.issue_offline_grant(&friend, id, key).await.err().unwrap();
+        let refused = world.access.issue_offline_grant(&friend, id, &key).await.err().unwrap();
         assert_eq!(refused.kind(), ErrorKind::Forbidden);
         let shared = world.access.share_lock(&owner, id, share(LockRole::Operator)).await.unwrap();
-        let mine = world.access.issue_offline_grant(&owner, id, key).await.unwrap();
-        let his = world.access.issue_offline_grant(&friend, id, key).await.unwrap();
+        let mine = world.access.issue_offline_grant(&owner, id, &key).await.unwrap();
+        let his = world.access.issue_offline_grant(&friend, id, &key).await.unwrap();
         assert_eq!(lock.check(&world, &his.bytes).unwrap().user, *friend.user_id().unwrap().uuid().as_bytes());
         assert!(lock.check(&world, &mine.bytes).is_ok());
 

@@ -35,9 +35,9 @@ impl World {
         let device = self.devices.register(owner, new).await.unwrap().device.id;
         let mut tx = self.platform.db.begin().await.unwrap();
         on_db!(&mut tx, conn => sqlx::query(
-            "insert into access_lock (device_id, organization_id, owner_id, position, changed_by, changed_how,
+            "insert into access_lock (device_id, organization_id, owner_id, position, is_sure, changed_by, changed_how,
                  require_step_up, is_bridged, notify_on, created_at, updated_at)
-             values ($1, $2, $3, 'unknown', '', '', false, false, '', 0, 0)",
+             values ($1, $2, $3, 'unknown', true, '', '', false, false, '', 0, 0)",
         ).bind(device).bind(self.organization).bind(owner.user_id()).execute(conn).await.map(drop))
         .unwrap();
         tx.commit().await.unwrap();
