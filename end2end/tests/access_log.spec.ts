@@ -22,7 +22,7 @@ async function entrance(page: Page, url: string, what: string): Promise<Entrance
 /** Somebody shows a card that nobody has. */
 async function stranger(request: APIRequestContext, url: string, at: Entrance, card: string): Promise<void> {
   const answer = await request.post(`${url}/api/check_access`, {
-    headers: { "x-api-key": at.reader.key },
+    headers: { "x-api-key": at.reader.apiKey },
     data: { method: "rfid", rfid_uid: card },
   });
   expect(answer.status(), await answer.text()).toBe(200);

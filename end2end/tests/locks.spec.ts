@@ -40,7 +40,7 @@ class Device {
     await expect
       .poll(async () => {
         const answer = await this.request.get(`${this.url}/api/v1/devices/commands`, { headers: this.headers() });
-        command = (await answer.json()).commands[0];
+        command = (await answer.json())[0];
         return command !== undefined;
       })
       .toBe(true);

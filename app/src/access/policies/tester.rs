@@ -32,9 +32,9 @@ pub fn Tester(shown: Memo<PoliciesView>) -> impl IntoView {
             leaving: leaving.with(|leaving| leaving == "true"),
         })
     });
-    // Another policy, another answer.
+    // Another policy, another answer. Read, not only tracked: a memo that nobody reads hears of nothing.
     Effect::new(move |before: Option<()>| {
-        policies.track();
+        policies.with(|_| ());
         if before.is_some() && is_asked.get_untracked() {
             answer.refetch();
         }

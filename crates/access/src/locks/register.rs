@@ -175,7 +175,7 @@ impl Access {
         let (access, id) = (self.clone(), device.id);
         Ok(Some(Box::new(move || {
             access.announce_lock_gone(organization, id, &people, false);
-            people.iter().for_each(|user| access.0.platform.hub.close_user(*user));
+            people.iter().for_each(|user| access.0.platform.hub.reconnect_user(*user));
             access.announce_lock(step);
         })))
     }

@@ -115,7 +115,7 @@ impl Access {
         tx.commit().await?;
         self.announce_lock_gone(organization, id, &gone, false);
         // What he follows is decided anew: his browser comes back by itself.
-        gone.iter().for_each(|user| platform.hub.close_user(*user));
+        gone.iter().for_each(|user| platform.hub.reconnect_user(*user));
         self.announce_lock(step.with_record(record));
         Ok(grant)
     }

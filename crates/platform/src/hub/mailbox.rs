@@ -49,8 +49,10 @@ pub enum Outgoing {
 /// Why a connection is to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CloseReason {
-    /// The session is over or its rights have changed.
+    /// The session is over, or a key is no longer good.
     SessionEnded,
+    /// The session goes on, but may see less than before: connect again.
+    RightsChanged,
 }
 
 /// The queue between the hub and one connection.

@@ -198,6 +198,7 @@ impl Hub {
             Relayed::Publication(publication) => self.publish_local(&publication),
             Relayed::CloseSession { session } => self.close_session_local(session),
             Relayed::CloseUser { user } => self.close_user_local(user),
+            Relayed::ReconnectUser { user } => self.reconnect_user_local(user),
             Relayed::CloseService { service } => self.close_service_local(service),
             Relayed::Missed => self.resync_all(),
         }
@@ -250,11 +251,17 @@ impl Hub {
         self.tell_others(|| Relayed::CloseSession { session });
     }
 
-    /// Ends the connections of a person whose rights have changed, on every server; a browser that still may comes back
-    /// by itself.
+    /// Ends the connections of a person whose sessions are no longer good, on every server.
     pub fn close_user(&self, user: UserId) {
         self.close_user_local(user);
         self.tell_others(|| Relayed::CloseUser { user });
+    }
+
+    /// Lets the browsers of a person who may see less than before connect again, on every server: what they follow is
+    /// decided anew.
+    pub fn reconnect_user(&self, user: UserId) {
+        self.reconnect_user_local(user);
+        self.tell_others(|| Relayed::ReconnectUser { user });
     }
 
     /// Ends the connections of a service whose key is no longer good, or has other scopes now, on every server.
@@ -287,20 +294,24 @@ impl Hub {
     }
 
     fn close_session_local(&self, session: SessionId) {
-        self.close(|connected| connected.session == Some(session));
+        self.close(CloseReason::SessionEnded, |connected| connected.session == Some(session));
     }
 
     fn close_user_local(&self, user: UserId) {
-        self.close(|connected| connected.user == Some(user));
+        self.close(CloseReason::SessionEnded, |connected| connected.user == Some(user));
+    }
+
+    fn reconnect_user_local(&self, user: UserId) {
+        self.close(CloseReason::RightsChanged, |connected| connected.user == Some(user));
     }
 
     fn close_service_local(&self, service: ServiceKeyId) {
-        self.close(|connected| connected.service == Some(service));
+        self.close(CloseReason::SessionEnded, |connected| connected.service == Some(service));
     }
 
-    fn close(&self, which: impl Fn(&Connected) -> bool) {
+    fn close(&self, reason: CloseReason, which: impl Fn(&Connected) -> bool) {
         for connected in lock(&self.0.connections).open.values().filter(|connected| which(connected)) {
-            connected.mailbox.close(CloseReason::SessionEnded);
+            connected.mailbox.close(reason);
         }
     }
 

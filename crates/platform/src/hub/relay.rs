@@ -22,6 +22,9 @@ pub enum Relayed {
     CloseUser {
         user: UserId,
     },
+    ReconnectUser {
+        user: UserId,
+    },
     CloseService {
         service: ServiceKeyId,
     },

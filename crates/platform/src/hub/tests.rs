@@ -295,6 +295,9 @@ async fn ended_session_ends_its_connections_and_no_others() {
     hub.close_session(user(1).session_id().unwrap());
     assert_eq!(mine.mailbox().take(&mut Vec::new(), 1).await, Err(CloseReason::SessionEnded));
     assert!(taken(&other).await.is_empty());
+    let third = hub.connect(&user(3), 9).unwrap();
+    hub.reconnect_user(user(3).user_id().unwrap());
+    assert_eq!(third.mailbox().take(&mut Vec::new(), 1).await, Err(CloseReason::RightsChanged));
     hub.close_user(user(2).user_id().unwrap());
     assert_eq!(other.mailbox().take(&mut Vec::new(), 1).await, Err(CloseReason::SessionEnded));
 }

@@ -26,6 +26,8 @@ pub const CLOSE_POLICY: u16 = 1008;
 pub const CLOSE_TOO_BIG: u16 = 1009;
 /// The session ended: sign in again.
 pub const CLOSE_SIGNED_OUT: u16 = 4401;
+/// What the session may see has changed: connect again at once.
+pub const CLOSE_RIGHTS_CHANGED: u16 = 4403;
 
 /// Limits of the live connections.
 #[derive(Debug, Clone, Deserialize, Serialize)]

@@ -13,7 +13,9 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::pace::Pace;
-use super::{CLOSE_GOING_AWAY, CLOSE_POLICY, CLOSE_SIGNED_OUT, CLOSE_TOO_BIG, LiveConfig, Recheck};
+use super::{
+    CLOSE_GOING_AWAY, CLOSE_POLICY, CLOSE_RIGHTS_CHANGED, CLOSE_SIGNED_OUT, CLOSE_TOO_BIG, LiveConfig, Recheck,
+};
 use crate::BoxFuture;
 use crate::actor::Actor;
 use crate::error::Result;
@@ -96,6 +98,7 @@ impl Session {
                 taken = connection.mailbox().take(&mut outgoing, FRAMES_PER_FLUSH) => match taken {
                     Ok(()) => self.send_all(&mut outgoing).await,
                     Err(CloseReason::SessionEnded) => Err(Some((CLOSE_SIGNED_OUT, "the session has ended"))),
+                    Err(CloseReason::RightsChanged) => Err(Some((CLOSE_RIGHTS_CHANGED, "rights have changed"))),
                 },
                 Some(done) = self.jobs.next() => self.finish(done).await,
                 message = self.socket.next(), if may_read => self.receive(message).await,
