@@ -13,8 +13,8 @@ use tokio_util::sync::CancellationToken;
 const DOORS: usize = 4;
 const PEOPLE: usize = 16;
 
-/// How long a day of theirs takes.
-const DAY: Duration = Duration::from_secs(2 * 3_600);
+/// How long a day of theirs takes: short enough that somebody comes while one looks.
+const DAY: Duration = Duration::from_secs(20 * 60);
 
 /// Plugs in locks and readers and lets people come and go, until `stop`.
 pub async fn run(
@@ -62,12 +62,11 @@ async fn make_known(api: &Api, yard: &Yard) {
     if !is_new {
         return;
     }
-    let hours =
-        json!({ "name": "Working hours", "windows": [{ "days": [0, 1, 2, 3, 4], "from": "06:00", "until": "20:00" }] });
+    let hours = json!({ "name": "Opening hours", "windows": [{ "days": [0, 1, 2, 3, 4, 5, 6], "from": "05:00", "until": "23:00" }] });
     let schedule = make(api, "/api/v1/access/schedules", hours).await;
     let schedule = schedule.and_then(|made| made.get("id").cloned()).unwrap_or(Value::Null);
     let levels = json!(["basic", "admin"]);
-    let staff = json!({ "name": "Staff in working hours", "schedule_id": schedule, "levels": levels });
+    let staff = json!({ "name": "Staff in opening hours", "schedule_id": schedule, "levels": levels });
     make(api, "/api/v1/access/policies", staff).await;
     let guard = json!({ "name": "Caretaker at any time", "levels": ["admin"], "in_lockdown": true });
     make(api, "/api/v1/access/policies", guard).await;

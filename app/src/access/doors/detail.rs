@@ -17,7 +17,7 @@ use crate::live::{LiveUpdate, follow, use_live};
 use crate::load::{Loaded, in_place, load, reload_when};
 use crate::time::Ago;
 use crate::ui::toast::use_toasts;
-use crate::ui::{Dialog, ErrorSummary, Glyph, SubmitButton};
+use crate::ui::{Dialog, ErrorSummary, Glyph, Icon, SubmitButton};
 use crate::viewer::use_viewer;
 
 #[derive(Clone, Copy)]
@@ -106,13 +106,22 @@ fn DoorBody(door: Memo<Door>, forms: Forms) -> impl IntoView {
                 <span class="quiet">{lasts}</span>
             </div>
             <div class="page-actions">
+                {may(Permission::ReadAccessLog)
+                    .then(|| {
+                        view! {
+                            <a class="button" href=format!("/access_logs?door={id}")>
+                                <Icon glyph=Glyph::Clock />
+                                <span>"Access log"</span>
+                            </a>
+                        }
+                    })}
                 {may_control.then(|| view! { <Control id mode forms /> })}
                 {may_manage.then(|| view! { <Manage door forms /> })}
             </div>
         </div>
         <p class="lead">{move || door.with(|door| door.location.clone())}</p>
         <ErrorSummary form=forms.open shown=&[] />
-        <dl class="facts">
+        <section class="card" aria-label="About this door"><dl class="facts">
             <dt>"State"</dt>
             <dd>
                 <StateBadge door=shown />
@@ -123,11 +132,11 @@ fn DoorBody(door: Memo<Door>, forms: Forms) -> impl IntoView {
             <dd>
                 <Ago at=Signal::derive(move || door.with(|door| door.granted_at)) />
             </dd>
-            <dt>"Mode ends"</dt>
+            <dt>"Mode"</dt>
             <dd>{move || door.with(|door| match (door.mode, door.mode_until) {
                 (DoorMode::Normal, _) => "Normal operation".to_owned(),
-                (_, None) => "When somebody ends it".to_owned(),
-                (_, Some(until)) => crate::time::utc_text(until),
+                (_, None) => "Until somebody ends it".to_owned(),
+                (_, Some(until)) => format!("Until {}", crate::time::utc_text(until)),
             })}</dd>
             <Part title="Reader outside" part=Signal::derive(move || door.with(|door| (door.reader_id, door.reader_name.clone()))) />
             <Part title="Reader inside" part=Signal::derive(move || door.with(|door| (door.exit_reader_id, door.exit_reader_name.clone()))) />
@@ -137,7 +146,7 @@ fn DoorBody(door: Memo<Door>, forms: Forms) -> impl IntoView {
             <dd class="number">{move || door.with(|door| door.unlock_s)} " " <span class="unit">"s"</span></dd>
             <dt>"Open too long after"</dt>
             <dd class="number">{move || door.with(|door| door.held_after_s)} " " <span class="unit">"s"</span></dd>
-        </dl>
+        </dl></section>
     }
 }
 

@@ -88,6 +88,7 @@ fn PersonBody(shown: Memo<PersonView>, forms: PersonForms) -> impl IntoView {
             </div>
             {may_change.then(|| view! { <PersonActions person forms /> })}
         </div>
+        <div class="stack">
         <section class="card" aria-label="About this person"><dl class="facts">
                             <dt>"Number"</dt>
             <dd>{text(|person| person.number.to_string())}</dd>
@@ -107,7 +108,8 @@ fn PersonBody(shown: Memo<PersonView>, forms: PersonForms) -> impl IntoView {
         <CredentialsCard id shown forms=forms.credentials may_change />
         {may_change.then(|| view! { <EnrolmentCard id shown forms=forms.credentials /> })}
         <GroupsCard id shown form=forms.membership may_change />
-        <p>
+        </div>
+        <p class="stack-after">
             <a class="button" href=move || person.with(test_address)>
                 <Icon glyph=Glyph::Search />
                 <span>"Would this person get in?"</span>

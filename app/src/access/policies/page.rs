@@ -88,9 +88,11 @@ fn PoliciesBody(shown: Memo<PoliciesView>, forms: PolicyForms) -> impl IntoView 
                 view! { <PolicyTable policies forms may_change /> }.into_any()
             }
         }}
-        <Tester shown />
-        <SchedulesCard shown forms=forms.calendar may_change />
-        <HolidaysCard shown forms=forms.calendar may_change />
+        <div class="stack stack-after">
+            <Tester shown />
+            <SchedulesCard shown forms=forms.calendar may_change />
+            <HolidaysCard shown forms=forms.calendar may_change />
+        </div>
     }
 }
 

@@ -32,6 +32,9 @@ const DOORS: &[(&str, &str)] = &[
     ("Archive", "Basement, room 0.03"),
 ];
 
+/// Until a hand is on the handle, and until the door has fallen shut.
+const AT_THE_DOOR: Duration = Duration::from_millis(1_500);
+
 /// A lock and a reader at each of some doors.
 pub struct Yard {
     pub doors: Vec<Door>,
@@ -116,8 +119,12 @@ impl Yard {
                 }
                 let Some(reader) = self.units.get(&format!("{} reader", self.doors[visit.door].name)) else { continue };
                 reader.touch(Touch::Show { method: "rfid".to_owned(), value: visit.card }).await;
-                reader.touch(Touch::Door { open: true }).await;
-                reader.touch(Touch::Door { open: false }).await;
+                tokio::time::sleep(AT_THE_DOOR).await;
+                if reader.seen().face["last"]["granted"] == true {
+                    reader.touch(Touch::Door { open: true }).await;
+                    tokio::time::sleep(AT_THE_DOOR).await;
+                    reader.touch(Touch::Door { open: false }).await;
+                }
             }
             first_day += 28;
         }
