@@ -234,8 +234,16 @@ impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let status = self.status();
         if status.is_server_error() {
-            let source = self.source.as_ref().map(ToString::to_string).unwrap_or_default();
-            tracing::error!(code = self.code, source, "{}", self.message);
+            match &self.source {
+                // Something outside is away, such as a lock: nothing here is broken.
+                None if status == StatusCode::SERVICE_UNAVAILABLE => {
+                    tracing::warn!(code = self.code, "{}", self.message)
+                }
+                source => {
+                    let source = source.as_ref().map(ToString::to_string).unwrap_or_default();
+                    tracing::error!(code = self.code, source, "{}", self.message);
+                }
+            }
         }
         let problem = self.problem(crate::http::current_request_id());
         let answer = Answer { problem, members: self.extra.map(|extra| extra.members).unwrap_or_default() };
