@@ -47,6 +47,7 @@ const ENTRIES: &[Entry] = &[
     entry("/analytics", "Analytics", Glyph::Statistics).needs(Permission::ReadAccessLog),
     entry("/cardholders", "Cardholders", Glyph::Account).needs(Permission::ReadAccess),
     entry("/policies", "Policies", Glyph::Check).needs(Permission::ReadAccess),
+    entry("/codes", "Codes", Glyph::Key).needs(Permission::ReadAccess),
     entry("/devices", "Devices", Glyph::Devices).in_bar(),
     entry("/alarms", "Alarms", Glyph::Alarm).in_bar(),
     entry("/groups", "Groups", Glyph::Groups),

@@ -5,6 +5,7 @@ use leptos_meta::{Title, provide_meta_context};
 use leptos_router::components::{ParentRoute, Route, Router, Routes};
 use leptos_router::{Lazy, LazyRoute, SsrMode, path};
 
+use crate::access::codes::page::CodesPage;
 use crate::access::doors::detail::DoorPage;
 use crate::access::doors::list::DoorsPage;
 use crate::access::locks::detail::LockPage;
@@ -103,6 +104,7 @@ lazy_pages! {
         locks => LocksPage, lock => LockPage, doors => DoorsPage, door => DoorPage,
         access_log => AccessLogPage, access_event => AccessEventPage, analytics => AnalyticsPage,
         cardholders => CardholdersPage, cardholder => CardholderPage, policies => PoliciesPage,
+        codes => CodesPage,
     }
     firmware { firmware => FirmwarePage, image => ImagePage, rollout => RolloutPage }
     notifications {
@@ -185,6 +187,7 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/cardholders") view={Lazy::<cardholders::Page>::new()} ssr=SsrMode::Async />
                     <Route path=path!("/cardholders/:id") view={Lazy::<cardholder::Page>::new()} ssr=SsrMode::Async />
                     <Route path=path!("/policies") view={Lazy::<policies::Page>::new()} ssr=SsrMode::Async />
+                    <Route path=path!("/codes") view={Lazy::<codes::Page>::new()} ssr=SsrMode::Async />
                     <Route path=path!("/locks") view={Lazy::<locks::Page>::new()} ssr=SsrMode::Async />
                     <Route path=path!("/locks/:id") view={Lazy::<lock::Page>::new()} ssr=SsrMode::Async />
                     <Route path=path!("/doors") view={Lazy::<doors::Page>::new()} ssr=SsrMode::Async />

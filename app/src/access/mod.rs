@@ -1,5 +1,6 @@
 //! Access: locks, doors, people who come through them and where they may go, and what happened.
 
+pub mod codes;
 pub mod doors;
 pub mod locks;
 pub mod log;

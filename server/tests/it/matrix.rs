@@ -142,6 +142,7 @@ async fn every_route_is_in_the_matrix_and_keeps_to_it() {
                 "/api/v1/doors/mode" => serde_json::json!({ "scope": { "kind": "all" }, "mode": "normal" }),
                 "/api/v1/doors/{id}/mode" => serde_json::json!({ "mode": "normal" }),
                 "/api/v1/locks/{id}/grants" => serde_json::json!({ "user": "ursula", "role": "operator" }),
+                "/api/v1/locks/{id}/offline-grant" => serde_json::json!({ "public_key": "d7".repeat(32) }),
                 "/api/v1/locks/{id}/owner" => serde_json::json!({ "owner": "ursula" }),
                 "/api/v1/devices/{id}/owner" => serde_json::json!({ "user_id": ursula.id }),
                 path if path.starts_with("/api/v1/access/") && !path.contains("/codes")

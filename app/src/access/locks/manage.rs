@@ -136,6 +136,10 @@ pub fn LockActions(lock: Lock, may_reassign: bool, forms: LockForms) -> impl Int
     );
     view! {
         <div class="page-actions">
+            <a class="button" href=format!("/codes?place=lock:{id}")>
+                <Icon glyph=Glyph::Key />
+                <span>"Codes"</span>
+            </a>
             <Dialog label="Settings" glyph=Glyph::Settings open=change.came_back() done=changed>
                 <PostForm form=change id="change-lock">
                     <ErrorSummary form=change shown=&["name", "location", "relock_after_s"] />

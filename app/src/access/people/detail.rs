@@ -150,6 +150,7 @@ fn PersonActions(person: Memo<Person>, forms: PersonForms) -> impl IntoView {
                                 "Removes {name} with all cards, PINs, fingers and policies for this person alone. No door opens any more. The access log keeps what happened.",
                             )}
                         </p>
+                        <Tick name="erase" value="true" label="Also erase the name and card numbers from the access log" />
                         <SubmitButton
                             label="Remove cardholder"
                             glyph=Glyph::Trash

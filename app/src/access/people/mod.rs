@@ -165,16 +165,16 @@ pub async fn update_person(
     Ok(person)
 }
 
-/// Removes a person.
+/// Removes a person, perhaps also from the log.
 #[server(name = DeletePerson, prefix = "/sfn", endpoint = "access/delete_person")]
-pub async fn delete_person(id: PersonId) -> Result<(), Failure> {
+pub async fn delete_person(id: PersonId, #[server(default)] erase: bool) -> Result<(), Failure> {
     use leptos::server_fn::ServerFn as _;
 
     use crate::server::{access, actor, failed, form_failed};
 
     let page = format!("/cardholders/{id}");
     access()?
-        .delete_person(&actor()?, id)
+        .delete_person(&actor()?, id, erase)
         .await
         .map_err(|error| form_failed(DeletePerson::PATH, &page, &[], failed(error)))?;
     leptos_axum::redirect("/cardholders");

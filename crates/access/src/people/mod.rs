@@ -141,19 +141,23 @@ impl Access {
         Ok(person)
     }
 
-    /// With credentials, memberships and the policies for this person alone; the log keeps what happened. Permission:
-    /// [`Permission::ManageAccess`].
+    /// With credentials, memberships and the policies for this person alone. The log keeps what happened; with `erase`
+    /// under a pseudonym and without the numbers of cards. Permission: [`Permission::ManageAccess`].
     ///
     /// # Errors
     /// Forbidden; Not found.
-    pub async fn delete_person(&self, actor: &Actor, id: PersonId) -> Result<()> {
+    pub async fn delete_person(&self, actor: &Actor, id: PersonId, erase: bool) -> Result<()> {
         actor.require(Permission::ManageAccess)?;
         let platform = &self.0.platform;
         let mut tx = platform.db.begin().await?;
         version::bump(&mut tx, actor.organization).await?;
         let person = store::find(&mut tx, actor.organization, id).await?.ok_or_else(not_found)?;
+        if erase {
+            let pseudonym = format!("Erased person {}", person.number);
+            self.pseudonymise_person(&mut tx, actor.organization, id, &pseudonym).await?;
+        }
         store::delete(&mut tx, actor.organization, id).await?;
-        let details = json!({"number": person.number});
+        let details = json!({"number": person.number, "erased": erase});
         let entry = Entry::success("person.deleted").target("person", id).details(details);
         let record = platform.audit.append(&mut tx, actor, entry).await?;
         tx.commit().await?;

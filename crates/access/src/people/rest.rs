@@ -130,17 +130,33 @@ pub async fn update(
     Ok(Json(access.update_person(&actor, id, change).await?))
 }
 
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[serde(default)]
+#[into_params(parameter_in = Query)]
+pub struct RemovalQuery {
+    /// Also take the name and the numbers of cards out of the access log.
+    erase: bool,
+}
+
 /// Remove a person
 ///
-/// With credentials, memberships and the policies for this person alone. The access log keeps what happened.
-#[utoipa::path(delete, path = "/api/v1/access/people/{id}", tag = "access", params(("id" = PersonId, Path)), responses(
+/// With credentials, memberships and the policies for this person alone. The access log keeps what happened; with `erase`
+/// under a pseudonym.
+#[utoipa::path(delete, path = "/api/v1/access/people/{id}", tag = "access",
+    params(("id" = PersonId, Path), RemovalQuery), responses(
     (status = 204),
+    (status = 400, body = Problem),
     (status = 401, body = Problem),
     (status = 403, body = Problem),
     (status = 404, body = Problem),
 ))]
-pub async fn delete(State(access): State<Access>, Auth(actor): Auth, Path(id): Path<PersonId>) -> Result<StatusCode> {
-    access.delete_person(&actor, id).await?;
+pub async fn delete(
+    State(access): State<Access>,
+    Auth(actor): Auth,
+    Path(id): Path<PersonId>,
+    Query(query): Query<RemovalQuery>,
+) -> Result<StatusCode> {
+    access.delete_person(&actor, id, query.erase).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -1,12 +1,12 @@
 //! People, their groups and credentials.
 
-use portico_access::PersonQuery;
-use portico_model::ErrorKind;
-use portico_model::access::Level;
+use portico_access::{EventQuery, PersonQuery};
 use portico_model::access::people::{
     CredentialKind, CredentialValidity, NewCredential, Person, PersonGroupInput, PersonInput,
 };
+use portico_model::access::{AccessEvent, Level};
 use portico_model::identity::Role;
+use portico_model::{ErrorKind, PersonId};
 use portico_platform::Actor;
 
 use crate::{World, each, user};
@@ -70,7 +70,19 @@ async fn people_have_numbers_and_are_found_by_what_is_known_of_them() {
         let changed = PersonInput { is_active: false, ..named("Bob Baker") };
         let changed = access.update_person(&world.manager, bob.id, changed).await.unwrap();
         assert_eq!((changed.number, changed.is_active), (2, false));
-        access.delete_person(&world.manager, bob.id).await.unwrap();
+        let passed = |person: PersonId, name: &str| AccessEvent {
+            person_id: Some(person),
+            person_name: name.into(),
+            credential_hint: "…1A2B".into(),
+            ..crate::log::event(1)
+        };
+        world.log([passed(bob.id, "Bob Baker"), passed(dora.id, "Dora")]).await;
+        access.delete_person(&world.manager, dora.id, false).await.unwrap();
+        access.delete_person(&world.manager, bob.id, true).await.unwrap();
+        let logged = access.events(&world.manager, &EventQuery::default()).await.unwrap().items;
+        let mut shown: Vec<_> = logged.iter().map(|e| (e.person_name.as_str(), e.credential_hint.as_str())).collect();
+        shown.sort_unstable();
+        assert_eq!(shown, [("Dora", "…1A2B"), ("Erased person 2", "")]);
         assert_eq!(access.person(&world.manager, bob.id).await.unwrap_err().kind(), ErrorKind::NotFound);
     })
     .await;
@@ -147,7 +159,7 @@ async fn groups_hold_people_of_the_same_organisation() {
         for error in [
             access.person(&stranger, ann.id).await.map(drop).unwrap_err(),
             access.update_person(&stranger, ann.id, named("Mine")).await.map(drop).unwrap_err(),
-            access.delete_person(&stranger, ann.id).await.unwrap_err(),
+            access.delete_person(&stranger, ann.id, false).await.unwrap_err(),
             access.add_credential(&stranger, ann.id, card("AA")).await.map(drop).unwrap_err(),
             access.set_person_group_member(&stranger, group.id, ann.id, true).await.unwrap_err(),
             access.delete_person_group(&stranger, group.id).await.unwrap_err(),
@@ -171,7 +183,7 @@ async fn who_may_read_may_not_change_and_a_user_may_neither() {
             [
                 access.create_person(actor, named("X")).await.map(drop),
                 access.update_person(actor, ann.id, named("X")).await.map(drop),
-                access.delete_person(actor, ann.id).await,
+                access.delete_person(actor, ann.id, false).await,
                 access.add_credential(actor, ann.id, card("AA")).await.map(drop),
                 access.save_person_group(actor, None, &PersonGroupInput::default()).await.map(drop),
             ]
