@@ -1,5 +1,7 @@
 //! What is unusual: learned, judged, told, excused, learned again; and the former system's figures.
 
+use std::ops::Range;
+
 use portico_access::EventQuery;
 use portico_alarms::{AlarmQuery, StateFilter};
 use portico_model::access::anomaly::ModelState;
@@ -31,9 +33,13 @@ impl Office {
 
     /// Eight weeks before the start: Ann at nine and at five on working days.
     fn past(&self) -> Vec<AccessEvent> {
+        self.days(-56..0)
+    }
+
+    /// Ann at nine and at five on the working days among these, counted from the start.
+    fn days(&self, days: Range<i64>) -> Vec<AccessEvent> {
         // The start is a Saturday.
-        (-56..0)
-            .filter(|day: &i64| !matches!(day.rem_euclid(7), 0 | 1))
+        days.filter(|day| !matches!(day.rem_euclid(7), 0 | 1))
             .flat_map(|day| {
                 let morning = day * DAY_S + 7 * 3_600 + (day.rem_euclid(5)) * 240;
                 [self.ann_at(morning), self.ann_at(morning + 8 * 3_600)]
@@ -108,10 +114,12 @@ async fn night_visit_is_found_told_excused_and_learned() {
         let insights = world.access.insights(&world.manager, 7).await.unwrap();
         assert_eq!(insights.unusual, 0);
         assert!(world.access.mark_false_alarm(&world.manager, night.id, true).await.unwrap().is_false_alarm);
+        // The week after, at the same time and after as long an absence: only what was learned differs.
+        world.log(office.days(3..7)).await;
         world.trained().await;
         let model = world.access.model_status(&world.manager).await.unwrap().current.unwrap();
         assert_eq!((model.version, model.false_alarms), (2, 1));
-        let again = world.judged(office.ann_at(120)).await;
+        let again = world.judged(office.ann_at(7 * DAY_S + 60)).await;
         assert!(again.score < night.score, "{again:?} {night:?}");
         let back = world.access.mark_false_alarm(&world.manager, night.id, false).await.unwrap();
         assert!(!back.is_false_alarm);
