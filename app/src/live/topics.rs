@@ -137,6 +137,7 @@ fn event_of(mut data: Value) -> Option<Event> {
             let model = serde_json::from_value(data.get_mut("model")?.take()).ok()?;
             Some(Event::AccessModelChanged { model })
         }
+        "door_areas_changed" => Some(Event::DoorAreasChanged),
         "access_readers_changed" => Some(Event::AccessReadersChanged),
         "access_code_changed" => {
             let code = serde_json::from_value(data.get_mut("code")?.take()).ok()?;

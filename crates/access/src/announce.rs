@@ -21,8 +21,13 @@ impl Access {
 
     /// Policies, or what they stand on, have changed.
     pub(crate) fn announce_policies(&self, organization: OrganizationId, record: AuditRecord) {
-        self.publish(topics::policies_channel(organization), Event::PoliciesChanged);
+        self.announce_policies_only(organization);
         self.announce_audit(organization, record);
+    }
+
+    /// As [`Access::announce_policies`], where another part tells of the record.
+    pub(crate) fn announce_policies_only(&self, organization: OrganizationId) {
+        self.publish(topics::policies_channel(organization), Event::PoliciesChanged);
     }
 
     fn publish(&self, channel: Channel, event: Event) {

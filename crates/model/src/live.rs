@@ -133,6 +133,8 @@ pub enum Event {
     AccessModelChanged {
         model: crate::access::anomaly::AnomalyModel,
     },
+    /// Groups of doors, zones or plans have changed.
+    DoorAreasChanged,
     /// What readers know without network, or how far their own events have come, has changed.
     AccessReadersChanged,
     /// A code was made, used or withdrawn, or its lock has said something of it.

@@ -40,6 +40,7 @@ struct Elsewhere {
     access: BTreeMap<&'static str, String>,
     door_group: String,
     zone: String,
+    plan: String,
 }
 
 async fn made(server: &Server, token: &str, path: &str, body: Value, id: &str) -> String {
@@ -132,6 +133,7 @@ impl Elsewhere {
             door: made(server, &token, "/api/v1/doors", named(json!({ "reader_id": device })), "/id").await,
             door_group: made(server, &token, "/api/v1/door-groups", named(json!({})), "/id").await,
             zone: made(server, &token, "/api/v1/zones", named(json!({})), "/id").await,
+            plan: upload_plan(server, &token).await,
             invitation: made(server, &token, "/api/v1/invitations", guest, "/invitation/id").await,
             access_event: log_event(server, &name).await,
             access: settle_people(server, &token).await,
@@ -184,6 +186,7 @@ impl Elsewhere {
                 (_, "doors") => &self.door,
                 (_, "door-groups") => &self.door_group,
                 (_, "zones") => &self.zone,
+                (_, "plans") => &self.plan,
                 (_, "invitations") => &self.invitation,
                 ("{event_id}", _) => &self.access_event,
                 (_, known) if self.access.contains_key(known) => &self.access[known],
@@ -212,6 +215,7 @@ impl Elsewhere {
             &self.door,
             &self.door_group,
             &self.zone,
+            &self.plan,
         ];
         own.into_iter().chain(self.access.values()).map(String::as_str).collect()
     }
@@ -230,6 +234,7 @@ impl Elsewhere {
             format!("/api/v1/doors/{}", self.door),
             format!("/api/v1/door-groups/{}", self.door_group),
             format!("/api/v1/zones/{}", self.zone),
+            format!("/api/v1/plans/{}", self.plan),
             format!("/api/v1/alarm-rules/{}", self.alarm_rule),
             "/api/v1/access/people".to_owned(),
             "/api/v1/access/person-groups".to_owned(),
@@ -254,6 +259,14 @@ impl Elsewhere {
         }
         state
     }
+}
+
+async fn upload_plan(server: &Server, token: &str) -> String {
+    let picture = "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 10 10'/>";
+    let request = server.http.post(format!("{}/api/v1/plans?name={MARK}", server.url)).bearer_auth(token);
+    let answer = request.body(picture).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::CREATED);
+    answer.json::<Value>().await.unwrap()["id"].as_str().unwrap().to_owned()
 }
 
 /// Takes out the times that move without anybody's doing.

@@ -108,6 +108,7 @@ async fn every_route_is_in_the_matrix_and_keeps_to_it() {
                 .replace("{id}", if path.contains("/users/") { NOBODY } else { &device });
             let real = match (method.as_str(), path.as_str()) {
                 ("post", "/api/v1/firmware") => format!("{real}?device_type=lock&version=1.0.0&signature=00"),
+                ("post", "/api/v1/plans") => format!("{real}?name=Plan"),
                 _ => real,
             };
             let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
@@ -136,7 +137,11 @@ async fn every_route_is_in_the_matrix_and_keeps_to_it() {
                 "/api/v1/rollouts" => serde_json::json!({ "firmware_id": NOBODY, "selection": { "kind": "type" } }),
                 "/api/v1/devices/{id}/shadow" => serde_json::json!({ "desired": {} }),
                 "/api/v1/views/{id}" => view_body.clone(),
-                "/api/v1/doors" | "/api/v1/doors/{id}" | "/api/v1/door-groups" | "/api/v1/zones" => {
+                "/api/v1/doors"
+                | "/api/v1/doors/{id}"
+                | "/api/v1/door-groups"
+                | "/api/v1/zones"
+                | "/api/v1/plans/{id}" => {
                     serde_json::json!({ "name": "Door" })
                 }
                 "/api/v1/doors/mode" => serde_json::json!({ "scope": { "kind": "all" }, "mode": "normal" }),

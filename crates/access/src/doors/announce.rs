@@ -38,6 +38,15 @@ impl Access {
         });
     }
 
+    /// Groups of doors, zones or plans have changed.
+    pub(crate) fn announce_areas(&self, organization: OrganizationId) {
+        self.0.platform.hub.publish(Publication {
+            channels: vec![doors(organization)],
+            event: Event::DoorAreasChanged,
+            delivery: Delivery::Every,
+        });
+    }
+
     pub(crate) fn announce_audit(&self, organization: OrganizationId, record: AuditRecord) {
         self.0.platform.hub.publish(Publication {
             channels: vec![Channel::all(organization, "audit")],

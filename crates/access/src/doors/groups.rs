@@ -5,7 +5,7 @@ use portico_model::access::door::{
     DoorGroup, DoorGroupSettings, MAX_ZONE_DEPTH, PassbackRule, Zone, ZonePlace, ZoneSettings, zones_around,
 };
 use portico_model::identity::Permission;
-use portico_model::{DoorGroupId, DoorId, OrganizationId, ZoneId};
+use portico_model::{DoorGroupId, DoorId, ZoneId};
 use portico_platform::audit::Entry;
 use portico_platform::{Actor, Error, Result, Tx};
 use serde_json::json;
@@ -101,10 +101,8 @@ impl Access {
         store::set_members(&mut tx, organization, group, &doors).await?;
         version::bump(&mut tx, organization).await?;
         let details = json!({"name": name, "doors": doors.len()});
-        let record = platform.audit.append(&mut tx, actor, entry.target("door_group", group).details(details)).await?;
         let found = store::groups(&mut tx, organization, Some(group)).await?.into_iter().next().ok_or_else(no_group)?;
-        tx.commit().await?;
-        self.announce_audit(organization, record);
+        self.area_changed(tx, actor, entry.target("door_group", group).details(details)).await?;
         Ok(found)
     }
 
@@ -114,16 +112,14 @@ impl Access {
     /// Forbidden, not found.
     pub async fn delete_door_group(&self, actor: &Actor, id: DoorGroupId) -> Result<()> {
         actor.require(Permission::ManageAccess)?;
-        let platform = &self.0.platform;
-        let mut tx = platform.db.begin().await?;
-        if !store::delete_group(&mut tx, actor.organization, id).await? {
+        let organization = actor.organization;
+        let mut tx = self.0.platform.db.begin().await?;
+        if !store::delete_group(&mut tx, organization, id).await? {
             return Err(no_group());
         }
-        version::bump(&mut tx, actor.organization).await?;
-        let entry = Entry::success("door_group.deleted").target("door_group", id);
-        let record = platform.audit.append(&mut tx, actor, entry).await?;
-        tx.commit().await?;
-        self.announce_audit(actor.organization, record);
+        version::bump(&mut tx, organization).await?;
+        self.area_changed(tx, actor, Entry::success("door_group.deleted").target("door_group", id)).await?;
+        self.announce_policies_only(organization);
         Ok(())
     }
 
@@ -183,7 +179,7 @@ impl Access {
         store::save_zone(&mut tx, organization, &zone).await?;
         let action = if before.is_some() { "zone.changed" } else { "zone.created" };
         let entry = Entry::success(action).target("zone", zone.id).details(json!({"name": zone.name}));
-        self.area_changed(tx, actor, organization, entry).await?;
+        self.area_changed(tx, actor, entry).await?;
         Ok(zone)
     }
 
@@ -198,7 +194,7 @@ impl Access {
         if !store::delete_zone(&mut tx, organization, id).await? {
             return Err(no_zone());
         }
-        self.area_changed(tx, actor, organization, Entry::success("zone.deleted").target("zone", id)).await
+        self.area_changed(tx, actor, Entry::success("zone.deleted").target("zone", id)).await
     }
 
     /// Forgets who is inside. Permission: `ManageAccess`.
@@ -214,14 +210,16 @@ impl Access {
         }
         let people = passback::forget_zone(&mut tx, organization, id).await?;
         let entry = Entry::success("zone.passback_reset").target("zone", id).details(json!({"people": people}));
-        self.area_changed(tx, actor, organization, entry).await?;
+        self.area_changed(tx, actor, entry).await?;
         Ok(people)
     }
 
-    async fn area_changed(&self, mut tx: Tx, actor: &Actor, organization: OrganizationId, entry: Entry) -> Result<()> {
+    /// Audit, commit and news of a change of groups, zones or plans.
+    pub(super) async fn area_changed(&self, mut tx: Tx, actor: &Actor, entry: Entry) -> Result<()> {
         let record = self.0.platform.audit.append(&mut tx, actor, entry).await?;
         tx.commit().await?;
-        self.announce_audit(organization, record);
+        self.announce_audit(actor.organization, record);
+        self.announce_areas(actor.organization);
         Ok(())
     }
 }

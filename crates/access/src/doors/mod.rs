@@ -11,8 +11,11 @@ mod input;
 mod jobs;
 mod mode;
 mod passback;
+mod picture;
+mod plans;
 pub(crate) mod rest;
 mod rest_areas;
+mod rest_plans;
 mod store;
 mod wire;
 
@@ -75,6 +78,7 @@ pub(crate) fn routes() -> OpenApiRouter<Access> {
         .routes(routes!(compat::door_state))
         .routes(routes!(compat::users))
         .merge(rest_areas::routes())
+        .merge(rest_plans::routes())
 }
 
 impl Access {

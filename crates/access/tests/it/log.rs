@@ -2,6 +2,7 @@
 
 use axum::Router;
 use axum::body::Body;
+use axum::http::response::Parts;
 use axum::http::{Request, header};
 use futures::TryStreamExt as _;
 use http_body_util::BodyExt as _;
@@ -94,20 +95,22 @@ impl Client {
         Self { app: browser::session_layer(router, identity), token: signed_in.access_token }
     }
 
-    pub async fn text(&self, method: &str, path: &str, body: Option<Value>) -> (u16, String) {
+    pub async fn answer(&self, method: &str, path: &str, kind: &str, body: Vec<u8>) -> (Parts, Vec<u8>) {
         let request = Request::builder()
             .method(method)
             .uri(path)
             .header(header::AUTHORIZATION, format!("Bearer {}", self.token))
-            .extension(ClientAddress("192.0.2.1".parse().unwrap()));
-        let request = match body {
-            Some(body) => request.header(header::CONTENT_TYPE, "application/json").body(Body::from(body.to_string())),
-            None => request.body(Body::empty()),
-        };
-        let response = self.app.clone().oneshot(request.unwrap()).await.unwrap();
-        let status = response.status().as_u16();
-        let bytes = response.into_body().collect().await.unwrap().to_bytes();
-        (status, String::from_utf8(bytes.to_vec()).unwrap())
+            .header(header::CONTENT_TYPE, kind)
+            .extension(ClientAddress("192.0.2.1".parse().unwrap()))
+            .body(Body::from(body));
+        let (parts, body) = self.app.clone().oneshot(request.unwrap()).await.unwrap().into_parts();
+        (parts, body.collect().await.unwrap().to_bytes().to_vec())
+    }
+
+    pub async fn text(&self, method: &str, path: &str, body: Option<Value>) -> (u16, String) {
+        let body = body.map(|body| body.to_string()).unwrap_or_default();
+        let (parts, body) = self.answer(method, path, "application/json", body.into_bytes()).await;
+        (parts.status.as_u16(), String::from_utf8(body).unwrap())
     }
 
     pub async fn send(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {

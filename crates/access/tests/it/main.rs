@@ -9,6 +9,7 @@ mod enrolment;
 mod locks;
 mod log;
 mod people;
+mod plans;
 mod policies;
 mod sync;
 mod wire;

@@ -207,7 +207,8 @@ pub struct ZoneSettings {
 #[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "server", schema(example = json!({
     "id": "0199a0000000700080000000000000b2", "name": "Ground floor", "width": 1200, "height": 800,
-    "media_type": "image/png", "created_at": "2026-11-20T02:00:00.000+00:00"
+    "media_type": "image/png", "created_at": "2026-11-20T02:00:00.000+00:00",
+    "updated_at": "2026-11-20T02:00:00.000+00:00"
 })))]
 pub struct Plan {
     pub id: PlanId,
@@ -215,8 +216,28 @@ pub struct Plan {
     /// Of the picture, pixels.
     pub width: i64,
     pub height: i64,
+    /// `image/svg+xml`, `image/png`, `image/jpeg` or `image/webp`.
     pub media_type: String,
     pub created_at: Timestamp,
+    /// Another picture has another time here.
+    pub updated_at: Timestamp,
+}
+
+impl Plan {
+    /// Where the picture is read. Another picture has another address.
+    #[must_use]
+    pub fn picture(&self) -> String {
+        format!("/api/v1/plans/{}/picture?v={}", self.id, self.updated_at.millis())
+    }
+}
+
+/// What people say of a plan.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "server", schema(example = json!({"name": "Ground floor"})))]
+pub struct PlanSettings {
+    /// 1 to 100 characters, unique.
+    pub name: String,
 }
 
 /// What was decided about somebody at a reader.

@@ -174,16 +174,17 @@ create table access_presence (
 );
 create index access_presence_by_zone on access_presence (zone_id);
 
--- Pictures that doors are placed on. `content` is what was uploaded: PNG, JPEG or WebP.
+-- Pictures that doors are placed on. `content` is what was uploaded: SVG, PNG, JPEG or WebP.
 create table access_plan (
     id blob primary key not null,
     organization_id blob not null references organization (id),
     name text not null,
     width bigint not null,
     height bigint not null,
-    media_type text,
-    content blob,
+    media_type text not null,
+    content blob not null,
     created_at bigint not null,
+    updated_at bigint not null,
     unique (organization_id, name)
 );
 

@@ -23,14 +23,26 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
         if !is_json(request.headers()) {
             return Err(Error::invalid("invalid_content_type", "Content-Type must be application/json"));
         }
-        let body = Bytes::from_request(request, state).await.map_err(|rejection| {
+        let Raw(body) = Raw::from_request(request, state).await?;
+        parse_json(&body).map(Self)
+    }
+}
+
+/// The body as it came, such as a picture; what it is says the route.
+#[derive(Debug, Clone, Default)]
+pub struct Raw(pub Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for Raw {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Error> {
+        Bytes::from_request(request, state).await.map(Self).map_err(|rejection| {
             if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
                 Error::too_large("body_too_large", "The request body is too large.")
             } else {
                 Error::invalid("unreadable_body", "The request body could not be read.")
             }
-        })?;
-        parse_json(&body).map(Self)
+        })
     }
 }
 

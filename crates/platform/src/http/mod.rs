@@ -32,7 +32,7 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 
 pub use crate::tls::Tls;
 pub use config::{HttpConfig, Network, RateLimitConfig};
-pub use extract::{Json, Path, Query};
+pub use extract::{Json, Path, Query, Raw};
 pub use health::{Health, Probe};
 pub use observe::Metrics;
 pub use rate_limit::{RateLimits, RouteClass};
