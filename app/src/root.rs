@@ -5,6 +5,7 @@ use leptos_meta::{Title, provide_meta_context};
 use leptos_router::components::{ParentRoute, Route, Router, Routes};
 use leptos_router::{Lazy, LazyRoute, SsrMode, path};
 
+use crate::access::areas::page::AreasPage;
 use crate::access::codes::page::CodesPage;
 use crate::access::doors::detail::DoorPage;
 use crate::access::doors::list::DoorsPage;
@@ -15,7 +16,9 @@ use crate::access::log::detail::AccessEventPage;
 use crate::access::log::list::AccessLogPage;
 use crate::access::people::detail::CardholderPage;
 use crate::access::people::list::CardholdersPage;
+use crate::access::plans::page::PlanPage;
 use crate::access::policies::page::PoliciesPage;
+use crate::access::readers::page::ReadersPage;
 use crate::alarms::detail::AlarmPage;
 use crate::alarms::edit::RulePage;
 use crate::alarms::list::AlarmsPage;
@@ -104,7 +107,7 @@ lazy_pages! {
         locks => LocksPage, lock => LockPage, doors => DoorsPage, door => DoorPage,
         access_log => AccessLogPage, access_event => AccessEventPage, analytics => AnalyticsPage,
         cardholders => CardholdersPage, cardholder => CardholderPage, policies => PoliciesPage,
-        codes => CodesPage,
+        codes => CodesPage, plan => PlanPage, areas => AreasPage, readers => ReadersPage,
     }
     firmware { firmware => FirmwarePage, image => ImagePage, rollout => RolloutPage }
     notifications {
@@ -191,6 +194,9 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/locks") view={Lazy::<locks::Page>::new()} ssr=SsrMode::Async />
                     <Route path=path!("/locks/:id") view={Lazy::<lock::Page>::new()} ssr=SsrMode::Async />
                     <Route path=path!("/doors") view={Lazy::<doors::Page>::new()} ssr=SsrMode::Async />
+                    <Route path=path!("/doors/plan") view={Lazy::<plan::Page>::new()} ssr=SsrMode::Async />
+                    <Route path=path!("/doors/areas") view={Lazy::<areas::Page>::new()} ssr=SsrMode::Async />
+                    <Route path=path!("/doors/readers") view={Lazy::<readers::Page>::new()} ssr=SsrMode::Async />
                     <Route path=path!("/doors/:id") view={Lazy::<door::Page>::new()} ssr=SsrMode::Async />
                     <Route path=path!("/groups") view={Lazy::<groups::Page>::new()} ssr=SsrMode::Async />
                     <Route path=path!("/groups/:id") view={Lazy::<group::Page>::new()} ssr=SsrMode::Async />

@@ -1,11 +1,14 @@
 //! Access: locks, doors, people who come through them and where they may go, and what happened.
 
+pub mod areas;
 pub mod codes;
 pub mod doors;
 pub mod locks;
 pub mod log;
 pub mod people;
+pub mod plans;
 pub mod policies;
+pub mod readers;
 
 use leptos::prelude::*;
 

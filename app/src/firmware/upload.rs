@@ -4,9 +4,8 @@ use leptos::prelude::*;
 use portico_model::firmware::Firmware;
 
 use super::size_text;
-use crate::failure::Failure;
+use crate::ui::UploadForm;
 use crate::ui::toast::use_toasts;
-use crate::ui::{Glyph, Icon, SubmitButton};
 
 /// The panel.
 #[component]
@@ -15,59 +14,23 @@ pub fn UploadPanel(
     /// Counts what came of it.
     uploads: RwSignal<u32>,
 ) -> impl IntoView {
-    let pending = RwSignal::new(false);
-    let failure = RwSignal::new(None::<Failure>);
-    let alive = crate::time::use_now();
     let toast = use_toasts();
-    let on_submit = move |event: leptos::ev::SubmitEvent| {
-        event.prevent_default();
-        if pending.get_untracked() {
-            return;
-        }
-        let Some(query) = crate::browser::form_body(&event) else { return };
-        pending.set(true);
-        crate::browser::send_file(&format!("/api/v1/firmware?{query}"), "firmware-file", move |result| {
-            pending.set(false);
-            match result.map(serde_json::from_value::<Firmware>) {
-                Ok(Ok(firmware)) => {
-                    failure.set(None);
-                    toast(format!(
-                        "{} {} uploaded, {}",
-                        firmware.device_type,
-                        firmware.version,
-                        size_text(firmware.size_bytes)
-                    ));
-                    uploads.update(|uploads| *uploads += 1);
-                }
-                Ok(Err(_)) => failure.set(Some(Failure::unreachable())),
-                Err(refused) => failure.set(Some(refused)),
-            }
-        });
-    };
+    let done = Callback::new(move |answer| {
+        let Ok(firmware) = serde_json::from_value::<Firmware>(answer) else { return };
+        toast(format!("{} {} uploaded, {}", firmware.device_type, firmware.version, size_text(firmware.size_bytes)));
+        uploads.update(|uploads| *uploads += 1);
+    });
     view! {
         <section class="card" aria-labelledby="upload-title">
             <h2 id="upload-title">"Upload an image"</h2>
-            <p class="note" hidden=move || alive.get().is_some()>
-                <span>
-                    "Uploading from here needs JavaScript. Without it: "
-                    <code>"curl --data-binary @image.bin '…/api/v1/firmware?device_type=…&version=…&signature=…'"</code>
-                </span>
-            </p>
-            <form class="form" id="upload-firmware" on:submit=on_submit>
-                <div role="alert" class="form-errors">
-                    {move || {
-                        failure
-                            .get()
-                            .map(|failure| {
-                                view! {
-                                    <p class="form-error">
-                                        <Icon glyph=Glyph::Alert />
-                                        <span>{failure.message}</span>
-                                    </p>
-                                }
-                            })
-                    }}
-                </div>
+            <UploadForm
+                id="upload-firmware"
+                to="/api/v1/firmware"
+                file="firmware-file".to_owned()
+                label="Upload image"
+                without="curl --data-binary @image.bin '…/api/v1/firmware?device_type=…&version=…&signature=…'"
+                done
+            >
                 <div class="field">
                     <label for="firmware-type">"For devices of type"</label>
                     <input id="firmware-type" name="device_type" list="device-types" required maxlength="50" autocomplete="off" />
@@ -108,8 +71,7 @@ pub fn UploadPanel(
                     <label for="firmware-notes">"What is new " <span class="optional">"optional"</span></label>
                     <textarea id="firmware-notes" name="notes" rows="3" maxlength="2000"></textarea>
                 </div>
-                <SubmitButton label="Upload image" pending />
-            </form>
+            </UploadForm>
         </section>
     }
 }

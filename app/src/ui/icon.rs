@@ -46,7 +46,9 @@ pub enum Glyph {
 }
 
 impl Glyph {
-    const fn path(self) -> &'static str {
+    /// Strokes on a 20 by 20 grid, for drawings that hold icons.
+    #[must_use]
+    pub const fn path(self) -> &'static str {
         match self {
             Self::Account => "M10 9.5a3.25 3.25 0 1 0 0-6.5 3.25 3.25 0 0 0 0 6.5ZM3.5 17a6.5 6.5 0 0 1 13 0",
             Self::Alarm => "M5.5 13.5V9a4.5 4.5 0 0 1 9 0v4.5l1.75 2H3.75zM8.25 17.5a1.9 1.9 0 0 0 3.5 0",

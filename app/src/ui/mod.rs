@@ -9,6 +9,7 @@ pub mod icon;
 pub mod list;
 pub mod problem;
 pub mod toast;
+pub mod upload;
 
 pub use badge::{Badge, Tone};
 pub use button::{CopyButton, SubmitButton};
@@ -18,3 +19,4 @@ pub use field::{Choice, ErrorSummary, SelectField, TextAreaField, TextField};
 pub use icon::{Glyph, Icon};
 pub use list::{Filters, Listed, Pages, SelectFilter, TextFilter, address};
 pub use problem::ProblemView;
+pub use upload::UploadForm;

@@ -146,6 +146,16 @@ impl Api {
         self.call(Method::POST, path, Some(body)).await
     }
 
+    /// Posts a file as it is.
+    ///
+    /// # Errors
+    /// When the server cannot be reached or refuses.
+    pub async fn upload(&self, path: &str, content: Vec<u8>) -> Result<Value, ApiError> {
+        let authorization = self.authorization().await?;
+        let request = self.http.post(format!("{}{path}", self.base)).header(header::AUTHORIZATION, authorization);
+        answer(Method::POST, path, request.body(content).send().await.map_err(ApiError::Unreachable)?).await
+    }
+
     /// A device's own call, with its key.
     ///
     /// # Errors

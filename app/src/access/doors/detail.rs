@@ -7,14 +7,14 @@ use portico_model::access::DoorMode;
 use portico_model::access::door::Door;
 use portico_model::identity::Permission;
 use portico_model::live::Event;
-use portico_model::{DeviceId, DoorId};
+use portico_model::{DeviceId, DoorId, ZoneId};
 
 use super::forms::{DOOR_FIELDS, DoorFields, OrderForm, use_choices};
 use super::list::{ModeBadge, StateBadge};
-use super::{DeleteDoor, GetDoor, OpenDoor, OrderDoorMode, UpdateDoor};
+use super::{DeleteDoor, DoorChoices, GetDoor, OpenDoor, OrderDoorMode, UpdateDoor};
 use crate::form::{FormState, PostForm};
 use crate::live::{LiveUpdate, follow, use_live};
-use crate::load::{Loaded, in_place, load, reload_when};
+use crate::load::{Loaded, in_place, load, read, reload_when};
 use crate::time::Ago;
 use crate::ui::toast::use_toasts;
 use crate::ui::{Dialog, ErrorSummary, Glyph, Icon, SubmitButton};
@@ -142,6 +142,8 @@ fn DoorBody(door: Memo<Door>, forms: Forms) -> impl IntoView {
             <Part title="Reader inside" part=Signal::derive(move || door.with(|door| (door.exit_reader_id, door.exit_reader_name.clone()))) />
             <Part title="Lock" part=Signal::derive(move || door.with(|door| (door.lock_id, door.lock_name.clone()))) />
             <Part title="Contact" part=Signal::derive(move || door.with(|door| (door.contact_id, door.contact_name.clone()))) />
+            <ZonePart title="Outside is" choices=forms.choices id=Signal::derive(move || door.with(|door| door.from_zone_id)) />
+            <ZonePart title="Inside is" choices=forms.choices id=Signal::derive(move || door.with(|door| door.into_zone_id)) />
             <dt>"Unlocked for"</dt>
             <dd class="number">{move || door.with(|door| door.unlock_s)} " " <span class="unit">"s"</span></dd>
             <dt>"Open too long after"</dt>
@@ -162,6 +164,28 @@ fn Part(title: &'static str, part: Signal<(Option<DeviceId>, Option<String>)>) -
                 (Some(id), Some(name)) => view! { <a href=format!("/devices/{id}")>{name}</a> }.into_any(),
             }}
         </dd>
+    }
+}
+
+/// Where it leads, when that is said.
+#[component]
+fn ZonePart(title: &'static str, choices: Resource<Loaded>, id: Signal<Option<ZoneId>>) -> impl IntoView {
+    view! {
+        <Suspense>
+            {move || {
+                let (id, choices) = (id.get()?, choices.get()?);
+                let zones = read::<DoorChoices>(choices).unwrap_or_default().zones;
+                let name = zones.into_iter().find(|zone| zone.id == id)?.name;
+                Some(
+                    view! {
+                        <dt>{title}</dt>
+                        <dd>
+                            <a href="/doors/areas">{name}</a>
+                        </dd>
+                    },
+                )
+            }}
+        </Suspense>
     }
 }
 

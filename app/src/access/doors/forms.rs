@@ -17,6 +17,8 @@ pub const DOOR_FIELDS: &[&str] = &[
     "exit_reader_id",
     "lock_id",
     "contact_id",
+    "from_zone_id",
+    "into_zone_id",
     "passback",
     "passback_s",
     "held_after_s",
@@ -29,14 +31,16 @@ pub fn use_choices() -> Resource<Loaded> {
     load(|| Some(ChoicesOfDoors {}))
 }
 
+/// One of the things there are, or none.
 #[component]
-fn DeviceSelect(
+fn PartSelect(
     form: FormState,
     name: &'static str,
     label: &'static str,
     help: &'static str,
     value: String,
-    choices: Vec<DeviceChoice>,
+    /// Id and name.
+    choices: Vec<(String, String)>,
 ) -> impl IntoView {
     let error = form.error(name);
     let chosen = form.value(name, &value);
@@ -44,21 +48,21 @@ fn DeviceSelect(
         if error.with(Option::is_some) { format!("{name}-error {name}-help") } else { format!("{name}-help") }
     };
     // A device that this person does not see stays what it is.
-    let is_listed = chosen.is_empty() || choices.iter().any(|choice| choice.id == chosen);
+    let is_listed = chosen.is_empty() || choices.iter().any(|(id, _)| *id == chosen);
     let unlisted = (!is_listed).then(|| chosen.clone());
     view! {
         <div class="field">
             <label for=name>{label} <span class="optional">"optional"</span></label>
             <select id=name name=name aria-describedby=described aria-invalid=move || error.with(Option::is_some).then_some("true")>
                 <option value="">"None"</option>
-                {unlisted.map(|id| view! { <option value=id selected=true>"The device it has now"</option> })}
+                {unlisted.map(|id| view! { <option value=id selected=true>"The one it has now"</option> })}
                 {choices
                     .into_iter()
-                    .map(|choice| {
-                        let selected = choice.id == chosen;
+                    .map(|(id, name)| {
+                        let selected = id == chosen;
                         view! {
-                            <option value=choice.id selected=selected>
-                                {format!("{} ({})", choice.name, choice.kind)}
+                            <option value=id selected=selected>
+                                {name}
                             </option>
                         }
                     })
@@ -83,6 +87,10 @@ pub fn DoorFields(form: FormState, choices: Resource<Loaded>, #[prop(optional)] 
             [id_of(door.reader_id), id_of(door.exit_reader_id), id_of(door.lock_id), id_of(door.contact_id)]
         })
     });
+    let zone_of = |id: Option<portico_model::ZoneId>| id.map(|id| id.to_string()).unwrap_or_default();
+    let zones = door.with_value(|door| {
+        door.as_ref().map_or_else(Default::default, |door| [zone_of(door.from_zone_id), zone_of(door.into_zone_id)])
+    });
     view! {
         <TextField
             form
@@ -106,11 +114,15 @@ pub fn DoorFields(form: FormState, choices: Resource<Loaded>, #[prop(optional)] 
         />
         <Suspense fallback=|| view! { <p class="loading" role="status">"Loading devices"</p> }>
             {move || {
-                let devices = read::<DoorChoices>(choices.get()?).unwrap_or_default().devices;
+                let choices = read::<DoorChoices>(choices.get()?).unwrap_or_default();
+                let name = |device: DeviceChoice| (device.id, format!("{} ({})", device.name, device.kind));
+                let devices: Vec<_> = choices.devices.into_iter().map(name).collect();
+                let areas: Vec<_> = choices.zones.into_iter().map(|zone| (zone.id.to_string(), zone.name)).collect();
+                let [from, into] = zones.clone();
                 let [reader, exit, lock, contact] = bound.clone();
                 Some(
                     view! {
-                        <DeviceSelect
+                        <PartSelect
                             form
                             name="reader_id"
                             label="Reader outside"
@@ -118,7 +130,7 @@ pub fn DoorFields(form: FormState, choices: Resource<Loaded>, #[prop(optional)] 
                             value=reader
                             choices=devices.clone()
                         />
-                        <DeviceSelect
+                        <PartSelect
                             form
                             name="exit_reader_id"
                             label="Reader inside"
@@ -126,7 +138,7 @@ pub fn DoorFields(form: FormState, choices: Resource<Loaded>, #[prop(optional)] 
                             value=exit
                             choices=devices.clone()
                         />
-                        <DeviceSelect
+                        <PartSelect
                             form
                             name="lock_id"
                             label="Lock"
@@ -134,7 +146,7 @@ pub fn DoorFields(form: FormState, choices: Resource<Loaded>, #[prop(optional)] 
                             value=lock
                             choices=devices.clone()
                         />
-                        <DeviceSelect
+                        <PartSelect
                             form
                             name="contact_id"
                             label="Contact"
@@ -142,6 +154,27 @@ pub fn DoorFields(form: FormState, choices: Resource<Loaded>, #[prop(optional)] 
                             value=contact
                             choices=devices
                         />
+                        {(!areas.is_empty())
+                            .then(|| {
+                                view! {
+                                    <PartSelect
+                                        form
+                                        name="from_zone_id"
+                                        label="Outside is"
+                                        help="The zone one leaves by coming in."
+                                        value=from
+                                        choices=areas.clone()
+                                    />
+                                    <PartSelect
+                                        form
+                                        name="into_zone_id"
+                                        label="Inside is"
+                                        help="The zone it leads into."
+                                        value=into
+                                        choices=areas
+                                    />
+                                }
+                            })}
                     },
                 )
             }}

@@ -8,6 +8,7 @@ use portico_model::identity::Permission;
 use portico_model::live::Event;
 
 use super::forms::{DOOR_FIELDS, DoorFields, OrderFields, use_choices};
+use super::tabs::DoorTabs;
 use super::{CreateDoor, DoorChoices, ListDoors, OrderDoorMode, mode_look, state_look};
 use crate::form::{FormState, PostForm};
 use crate::live::{LiveUpdate, follow, use_live};
@@ -60,6 +61,7 @@ pub fn DoorsPage() -> impl IntoView {
     };
     view! {
         <Title text="Doors" />
+        <DoorTabs />
         <div class="page-head">
             <h1>"Doors"</h1>
             <div class="page-actions">

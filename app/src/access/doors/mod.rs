@@ -5,11 +5,12 @@ pub mod bar;
 pub mod detail;
 pub mod forms;
 pub mod list;
+pub mod tabs;
 
 use leptos::prelude::*;
 use leptos::server_fn::codec::GetUrl;
 use portico_model::access::DoorMode;
-use portico_model::access::door::{Door, DoorCounts, DoorGroup, DoorState};
+use portico_model::access::door::{Door, DoorCounts, DoorGroup, DoorState, Zone};
 use portico_model::{DoorId, Page};
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +31,7 @@ pub struct DeviceChoice {
 pub struct DoorChoices {
     pub devices: Vec<DeviceChoice>,
     pub groups: Vec<DoorGroup>,
+    pub zones: Vec<Zone>,
 }
 
 #[cfg(feature = "ssr")]
@@ -91,8 +93,10 @@ pub async fn door_choices() -> Result<DoorChoices, Failure> {
         .into_iter()
         .map(|device| DeviceChoice { id: device.id.to_string(), name: device.name, kind: device.device_type })
         .collect();
-    let groups = access()?.door_groups(&actor).await.map_err(failed)?;
-    Ok(DoorChoices { devices, groups })
+    let access = access()?;
+    let groups = access.door_groups(&actor).await.map_err(failed)?;
+    let zones = access.zones(&actor).await.map_err(failed)?;
+    Ok(DoorChoices { devices, groups, zones })
 }
 
 #[cfg(feature = "ssr")]
@@ -103,6 +107,8 @@ struct Typed<'a> {
     exit_reader_id: &'a str,
     lock_id: &'a str,
     contact_id: &'a str,
+    from_zone_id: &'a str,
+    into_zone_id: &'a str,
     passback: &'a str,
     passback_s: &'a str,
     held_after_s: &'a str,
@@ -111,7 +117,7 @@ struct Typed<'a> {
 
 #[cfg(feature = "ssr")]
 impl Typed<'_> {
-    fn values(&self) -> [(&str, &str); 10] {
+    fn values(&self) -> [(&str, &str); 12] {
         [
             ("name", self.name),
             ("location", self.location),
@@ -119,6 +125,8 @@ impl Typed<'_> {
             ("exit_reader_id", self.exit_reader_id),
             ("lock_id", self.lock_id),
             ("contact_id", self.contact_id),
+            ("from_zone_id", self.from_zone_id),
+            ("into_zone_id", self.into_zone_id),
             ("passback", self.passback),
             ("passback_s", self.passback_s),
             ("held_after_s", self.held_after_s),
@@ -126,14 +134,12 @@ impl Typed<'_> {
         ]
     }
 
-    /// `before`: what the form does not show stays.
-    fn settings(&self, before: Option<&Door>) -> Result<portico_model::access::door::DoorSettings, Failure> {
-        use portico_model::DeviceId;
+    fn settings(&self) -> Result<portico_model::access::door::DoorSettings, Failure> {
         use portico_model::access::door::{DoorSettings, PassbackRule};
 
-        fn device(field: &str, text: &str) -> Result<Option<DeviceId>, Failure> {
+        fn chosen<T: std::str::FromStr>(field: &str, text: &str) -> Result<Option<T>, Failure> {
             let text = text.trim();
-            let wrong = |_| Failure::field(field, "Choose a device of the list.");
+            let wrong = |_| Failure::field(field, "Choose one of the list.");
             if text.is_empty() { Ok(None) } else { text.parse().map(Some).map_err(wrong) }
         }
         fn number(field: &str, text: &str) -> Result<Option<i64>, Failure> {
@@ -144,12 +150,12 @@ impl Typed<'_> {
         Ok(DoorSettings {
             name: self.name.to_owned(),
             location: self.location.to_owned(),
-            reader_id: device("reader_id", self.reader_id)?,
-            exit_reader_id: device("exit_reader_id", self.exit_reader_id)?,
-            lock_id: device("lock_id", self.lock_id)?,
-            contact_id: device("contact_id", self.contact_id)?,
-            into_zone_id: before.and_then(|door| door.into_zone_id),
-            from_zone_id: before.and_then(|door| door.from_zone_id),
+            reader_id: chosen("reader_id", self.reader_id)?,
+            exit_reader_id: chosen("exit_reader_id", self.exit_reader_id)?,
+            lock_id: chosen("lock_id", self.lock_id)?,
+            contact_id: chosen("contact_id", self.contact_id)?,
+            into_zone_id: chosen("into_zone_id", self.into_zone_id)?,
+            from_zone_id: chosen("from_zone_id", self.from_zone_id)?,
             passback: PassbackRule::parse(self.passback),
             passback_s: number("passback_s", self.passback_s)?,
             held_after_s: number("held_after_s", self.held_after_s)?,
@@ -179,6 +185,8 @@ pub async fn create_door(
     #[server(default)] exit_reader_id: String,
     #[server(default)] lock_id: String,
     #[server(default)] contact_id: String,
+    #[server(default)] from_zone_id: String,
+    #[server(default)] into_zone_id: String,
     #[server(default)] passback: String,
     #[server(default)] passback_s: String,
     #[server(default)] held_after_s: String,
@@ -195,13 +203,15 @@ pub async fn create_door(
         exit_reader_id: &exit_reader_id,
         lock_id: &lock_id,
         contact_id: &contact_id,
+        from_zone_id: &from_zone_id,
+        into_zone_id: &into_zone_id,
         passback: &passback,
         passback_s: &passback_s,
         held_after_s: &held_after_s,
         unlock_s: &unlock_s,
     };
     let refuse = |failure| form_failed(CreateDoor::PATH, "/doors", &typed.values(), beside_field(failure));
-    let settings = typed.settings(None).map_err(refuse)?;
+    let settings = typed.settings().map_err(refuse)?;
     let door = access()?.create_door(&actor()?, settings).await.map_err(|error| refuse(failed(error)))?;
     leptos_axum::redirect(&format!("/doors/{}", door.id));
     Ok(door)
@@ -217,6 +227,8 @@ pub async fn update_door(
     #[server(default)] exit_reader_id: String,
     #[server(default)] lock_id: String,
     #[server(default)] contact_id: String,
+    #[server(default)] from_zone_id: String,
+    #[server(default)] into_zone_id: String,
     #[server(default)] passback: String,
     #[server(default)] passback_s: String,
     #[server(default)] held_after_s: String,
@@ -234,16 +246,16 @@ pub async fn update_door(
         exit_reader_id: &exit_reader_id,
         lock_id: &lock_id,
         contact_id: &contact_id,
+        from_zone_id: &from_zone_id,
+        into_zone_id: &into_zone_id,
         passback: &passback,
         passback_s: &passback_s,
         held_after_s: &held_after_s,
         unlock_s: &unlock_s,
     };
     let refuse = |failure| form_failed(UpdateDoor::PATH, &page, &typed.values(), beside_field(failure));
-    let (access, actor) = (access()?, actor()?);
-    let before = access.door(&actor, id).await.map_err(|error| refuse(failed(error)))?;
-    let settings = typed.settings(Some(&before)).map_err(refuse)?;
-    let door = access.update_door(&actor, id, settings).await.map_err(|error| refuse(failed(error)))?;
+    let settings = typed.settings().map_err(refuse)?;
+    let door = access()?.update_door(&actor()?, id, settings).await.map_err(|error| refuse(failed(error)))?;
     form_done(UpdateDoor::PATH, &page, &[]);
     Ok(door)
 }

@@ -25,6 +25,19 @@ pub struct PoliciesView {
     pub door_groups: Vec<Choice>,
     /// Some people, to be suggested: `#7 Ann Archer`.
     pub people: Vec<String>,
+    /// The policy that is being changed.
+    pub editing: Option<Editing>,
+}
+
+/// A policy as its form shows it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Editing {
+    pub policy: Policy,
+    /// `#7 Ann Archer`; empty when it is for no single person.
+    pub person: String,
+    /// By the building's clock, as `2026-11-23T08:30`; empty when absent.
+    pub valid_from: String,
+    pub valid_until: String,
 }
 
 /// People that are suggested.
@@ -36,9 +49,32 @@ fn suggestion(person: &portico_model::access::people::Person) -> String {
     format!("#{} {}", person.number, person.name)
 }
 
-/// What the page shows.
+#[cfg(feature = "ssr")]
+async fn editing(
+    access: &portico_access::Access,
+    actor: &portico_platform::Actor,
+    id: PolicyId,
+) -> Result<Editing, Failure> {
+    use crate::server::failed;
+
+    let policy = access.policy(actor, id).await.map_err(failed)?;
+    let person = match policy.terms.person_id {
+        Some(id) => suggestion(&access.person(actor, id).await.map_err(failed)?.person),
+        None => String::new(),
+    };
+    let mut limits = [String::new(), String::new()];
+    for (text, limit) in limits.iter_mut().zip([policy.terms.valid_from, policy.terms.valid_until]) {
+        if let Some(at) = limit {
+            *text = access.building_text(actor, at).await.map_err(failed)?;
+        }
+    }
+    let [valid_from, valid_until] = limits;
+    Ok(Editing { policy, person, valid_from, valid_until })
+}
+
+/// What the page shows; `edit` is the policy that is being changed.
 #[server(name = GetPolicies, prefix = "/sfn", endpoint = "access/policies", input = GetUrl)]
-pub async fn get_policies() -> Result<PoliciesView, Failure> {
+pub async fn get_policies(#[server(default)] edit: String) -> Result<PoliciesView, Failure> {
     use portico_access::PersonQuery;
 
     use crate::server::{access, actor, failed};
@@ -55,6 +91,10 @@ pub async fn get_policies() -> Result<PoliciesView, Failure> {
         doors,
         door_groups,
         people: people.iter().map(suggestion).collect(),
+        editing: match edit.parse() {
+            Ok(id) => Some(editing(&access, &actor, id).await?),
+            Err(_) => None,
+        },
     })
 }
 
@@ -112,11 +152,12 @@ pub async fn test_access(
     access.would_get_in(&actor, &question).await.map_err(failed)
 }
 
-/// Makes a policy. `who` is empty (everyone), `person` or a group's id; `place` is empty (all doors), `door:ID` or
+/// Makes a policy, or changes one (`id`). `who` is empty (everyone), `person` or a group's id; `place` is empty (all doors), `door:ID` or
 /// `group:ID`.
-#[server(name = CreatePolicy, prefix = "/sfn", endpoint = "access/create_policy")]
+#[server(name = SavePolicy, prefix = "/sfn", endpoint = "access/save_policy")]
 #[allow(clippy::too_many_arguments)] // the fields of the form
-pub async fn create_policy(
+pub async fn save_policy(
+    #[server(default)] id: Option<PolicyId>,
     name: String,
     #[server(default)] who: String,
     #[server(default)] person: String,
@@ -135,7 +176,8 @@ pub async fn create_policy(
 
     let values =
         [("name", name.as_str()), ("person", &person), ("valid_from", &valid_from), ("valid_until", &valid_until)];
-    let refuse = |failure| form_failed(CreatePolicy::PATH, "/policies", &values, failure);
+    let page = id.map_or_else(|| "/policies".to_owned(), |id| format!("/policies?edit={id}"));
+    let refuse = |failure| form_failed(SavePolicy::PATH, &page, &values, failure);
     let (access, actor) = (access()?, actor()?);
     let person_id = match who.as_str() {
         "person" => Some(person_meant(&access, &actor, &person).await.map_err(refuse)?.id),
@@ -147,6 +189,10 @@ pub async fn create_policy(
             *slot = Some(access.building_moment(&actor, field, text).await.map_err(|error| refuse(failed(error)))?);
         }
     }
+    let is_active = match id {
+        Some(id) => access.policy(&actor, id).await.map_err(|error| refuse(failed(error)))?.terms.is_active,
+        None => true,
+    };
     let terms = PolicyInput {
         name: name.clone(),
         person_id,
@@ -158,10 +204,13 @@ pub async fn create_policy(
         valid_from: moments[0],
         valid_until: moments[1],
         in_lockdown,
-        is_active: true,
+        is_active,
     };
-    let policy = access.save_policy(&actor, None, terms).await.map_err(|error| refuse(failed(error)))?;
-    form_done(CreatePolicy::PATH, "/policies", &[]);
+    let policy = access.save_policy(&actor, id, terms).await.map_err(|error| refuse(failed(error)))?;
+    form_done(SavePolicy::PATH, "/policies", &[]);
+    if id.is_some() {
+        leptos_axum::redirect("/policies");
+    }
     Ok(policy)
 }
 
@@ -269,7 +318,7 @@ pub async fn delete_holiday(id: HolidayId) -> Result<(), Failure> {
 
 impl Ask for GetPolicies {
     fn query(&self) -> Vec<(&'static str, String)> {
-        Vec::new()
+        given([("edit", &self.edit)])
     }
 }
 

@@ -150,7 +150,7 @@ pub async fn plan_picture(
 /// Show a plan with another picture
 ///
 /// Doors stay where they are on it. The body is the picture: SVG, PNG, JPEG or WebP, at most as large as `http.body_limit_bytes` says.
-#[utoipa::path(put, path = "/api/v1/plans/{id}/picture", tag = "doors", params(("id" = PlanId, Path)),
+#[utoipa::path(post, path = "/api/v1/plans/{id}/picture", tag = "doors", params(("id" = PlanId, Path)),
     request_body(content = Vec<u8>, content_type = "application/octet-stream", description = "The picture"), responses(
     (status = 200, body = Plan),
     (status = 400, body = Problem, description = "No picture"),

@@ -25,6 +25,16 @@ impl Access {
         moment_of(&zone, text.trim()).ok_or_else(|| Error::field(field, "a day and a time such as 2026-11-23T08:30"))
     }
 
+    /// What the building's clock shows at a moment, as a form writes it (`2026-11-23T08:30`).
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub async fn building_text(&self, actor: &Actor, at: Timestamp) -> Result<String> {
+        let mut tx = self.0.platform.db.read().await?;
+        let zone = zone_of(&mut tx, actor.organization).await?;
+        Ok(Wall::of(&zone, at).text().replace(' ', "T"))
+    }
+
     /// Doors and groups of doors by name: what a policy may be for. Permission: [`Permission::ReadAccess`].
     ///
     /// # Errors
