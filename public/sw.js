@@ -1,6 +1,7 @@
 // The service worker. The site's files come from its cache (their names carry their content); pages come from the network,
 // and when that fails the last one seen, marked as old. It never touches the API, server functions or the websocket, and
-// forgets all pages when somebody signs in or out. It shows pushes, and leads from them to the page they are about.
+// forgets all pages, and all grants for locks, when somebody signs in or out. It shows pushes, and leads from them to the
+// page they are about.
 //
 // scripts/site.mjs puts the build and the list of files in.
 
@@ -12,7 +13,10 @@ const NETWORK_PATIENCE_MS = 6000;
 
 const SERVER_ONLY = ["/api/", "/sfn/", "/ws", "/docs", "/metrics", "/health", "/internal/"];
 const SIGN_OUT = "/sfn/identity/sign_out";
-const ENDS_SESSION = ["/sfn/identity/sign_in", SIGN_OUT, "/sfn/identity/set_up"];
+const ENDS_SESSION = [
+  ...["sign_in", "sign_in_passkey", "sign_up", "accept_invitation", "set_up"].map((name) => `/sfn/identity/${name}`),
+  SIGN_OUT,
+];
 // Of the pages, those that show nobody's data, or nothing worth keeping.
 const UNKEPT_PAGES = ["/login", "/setup", "/devices/new", OFFLINE_PAGE];
 
@@ -50,7 +54,7 @@ self.addEventListener("fetch", (event) => {
   const url = new URL(request.url);
   if (url.origin !== location.origin) return;
   if (request.method !== "GET") {
-    if (ENDS_SESSION.includes(url.pathname)) event.waitUntil(caches.delete(PAGES_CACHE));
+    if (ENDS_SESSION.includes(url.pathname)) event.waitUntil(Promise.all([caches.delete(PAGES_CACHE), forgetGrants()]));
     // Whoever uses this browser next is not to see what the one who leaves is told.
     if (url.pathname === SIGN_OUT) event.waitUntil(unsubscribe());
     return;
@@ -59,6 +63,22 @@ self.addEventListener("fetch", (event) => {
   if (request.mode === "navigate") event.respondWith(page(event, url));
   else if (known.has(url.pathname)) event.respondWith(asset(request, url));
 });
+
+// A grant for a lock is one person's (public/bluetooth.js keeps them).
+async function forgetGrants() {
+  const opening = indexedDB.open("portico-bluetooth", 1);
+  opening.onupgradeneeded = () => opening.result.createObjectStore("grants", { keyPath: "lock" });
+  await new Promise((resolve, reject) => {
+    opening.onerror = () => reject(opening.error);
+    opening.onsuccess = () => {
+      const clearing = opening.result.transaction("grants", "readwrite");
+      clearing.objectStore("grants").clear();
+      clearing.oncomplete = resolve;
+      clearing.onabort = () => reject(clearing.error);
+    };
+  });
+  opening.result.close();
+}
 
 async function asset(request, url) {
   const cache = await caches.open(ASSETS_CACHE);
