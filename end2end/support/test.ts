@@ -25,6 +25,8 @@ export class Complaints {
     page.on("pageerror", (error) => this.add(`${page.url()}: ${error.stack ?? error}`));
     page.on("console", (message) => {
       const text = message.text();
+      // Said when a slow machine draws the page long after it loaded the file.
+      if (/preloaded using link preload/.test(text)) return;
       if (message.type() === "error" || (message.type() === "warning" && /hydrat|leptos|portico|reactive/i.test(text)))
         this.add(`${page.url()}: ${text} (${message.location().url})`);
     });

@@ -89,6 +89,7 @@ fn LockBody(view: Memo<LockView>, forms: LockForms, operate: OperateForms, gone:
     let is_bridged = Memo::new(move |_| lock.with(|lock| lock.is_bridged));
     let relock_at = Memo::new(move |_| lock.with(|lock| lock.relock_at));
     let grants = Signal::derive(move || view.with(|view| view.grants.clone()));
+    let groups = view.with_untracked(|view| view.groups.clone());
     let may_reassign = viewer_may(Permission::ManageAllLocks);
     let manages = role == LockRole::Manager;
     view! {
@@ -134,7 +135,7 @@ fn LockBody(view: Memo<LockView>, forms: LockForms, operate: OperateForms, gone:
                 <History events />
             </div>
             <div class="stack">
-                {manages.then(|| view! { <Sharing id grants forms /> })}
+                {manages.then(|| view! { <Sharing id grants groups forms /> })}
                 <Diagnostics lock />
             </div>
         </div>

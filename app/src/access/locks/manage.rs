@@ -1,10 +1,11 @@
 //! What a lock's owner may do: share it, change it, give it away, remove it.
 
 use leptos::prelude::*;
-use portico_model::DeviceId;
 use portico_model::access::lock::{Lock, LockGrant, LockNotice, LockRole};
+use portico_model::{DeviceId, PersonGroupId};
 
 use super::{ChangeLock, ReassignLock, RemoveLock, ShareLock, UnshareLock};
+use crate::access::Choose;
 use crate::form::{FormState, PostForm};
 use crate::ui::{Choice, Dialog, ErrorSummary, Glyph, Icon, SelectField, SubmitButton, TextField};
 
@@ -53,7 +54,17 @@ const fn role_word(role: LockRole) -> &'static str {
 
 /// With whom it is shared.
 #[component]
-pub fn Sharing(id: DeviceId, #[prop(into)] grants: Signal<Vec<LockGrant>>, forms: LockForms) -> impl IntoView {
+pub fn Sharing(
+    id: DeviceId,
+    #[prop(into)] grants: Signal<Vec<LockGrant>>,
+    /// Of people, to share it with.
+    groups: Vec<(PersonGroupId, String)>,
+    forms: LockForms,
+) -> impl IntoView {
+    let has_groups = !groups.is_empty();
+    let options = std::iter::once((String::new(), "None".to_owned()))
+        .chain(groups.into_iter().map(|(id, name)| (id.to_string(), name)))
+        .collect::<Vec<_>>();
     let LockForms { share, unshare, .. } = forms;
     let is_none = Memo::new(move |_| grants.with(Vec::is_empty));
     view! {
@@ -92,11 +103,13 @@ pub fn Sharing(id: DeviceId, #[prop(into)] grants: Signal<Vec<LockGrant>>, forms
                     name="user"
                     id="share-user"
                     label="Person"
-                    required=true
+                    required=!has_groups
                     maxlength=320
                     autocomplete="off"
                     help="User name or e-mail address."
                 />
+                {has_groups
+                    .then(|| view! { <Choose name="group" label="or a group of cardholders" id="share-group" options /> })}
                 <SelectField
                     form=share
                     name="role"

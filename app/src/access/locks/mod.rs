@@ -9,7 +9,7 @@ pub mod state;
 use leptos::prelude::*;
 use leptos::server_fn::codec::GetUrl;
 use portico_model::access::lock::{Lock, LockEvent, LockGrant, LockNotice, LockRole, RegisteredLock, ShownLock};
-use portico_model::{DeviceId, LockGrantId, Page};
+use portico_model::{DeviceId, LockGrantId, Page, PersonGroupId};
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
@@ -26,6 +26,8 @@ pub struct LockView {
     pub events: Vec<LockEvent>,
     /// With whom it is shared; empty for those who may not know.
     pub grants: Vec<LockGrant>,
+    /// Groups of people to share it with; empty for those who may not know.
+    pub groups: Vec<(PersonGroupId, String)>,
 }
 
 /// The locks the asker sees, by name.
@@ -55,16 +57,22 @@ pub async fn list_locks(
 /// One lock.
 #[server(name = GetLock, prefix = "/sfn", endpoint = "locks/get", input = GetUrl)]
 pub async fn get_lock(id: DeviceId) -> Result<LockView, Failure> {
+    use portico_model::identity::Permission;
+
     use crate::server::{access, actor, failed};
 
     let (access, actor) = (access()?, actor()?);
     let shown = access.lock(&actor, id).await.map_err(failed)?;
     let events = access.lock_history(&actor, id, None, Some(SHOWN)).await.map_err(failed)?.items;
-    let grants = match shown.role {
-        LockRole::Manager => access.lock_grants(&actor, id).await.map_err(failed)?,
-        LockRole::Viewer | LockRole::Operator => Vec::new(),
+    let manages = shown.role == LockRole::Manager;
+    let grants = if manages { access.lock_grants(&actor, id).await.map_err(failed)? } else { Vec::new() };
+    let groups = if manages && actor.may(Permission::ReadAccess) {
+        access.person_groups(&actor).await.map_err(failed)?
+    } else {
+        Vec::new()
     };
-    Ok(LockView { shown, events, grants })
+    let groups = groups.into_iter().map(|group| (group.id, group.name)).collect();
+    Ok(LockView { shown, events, grants, groups })
 }
 
 /// The page that a form was on.
@@ -174,20 +182,29 @@ pub async fn change_lock(
     Ok(shown)
 }
 
-/// Shares a lock with a person.
+/// Shares a lock with a person, or with a group of people.
 #[server(name = ShareLock, prefix = "/sfn", endpoint = "locks/share")]
-pub async fn share_lock(id: DeviceId, user: String, role: LockRole) -> Result<LockGrant, Failure> {
+pub async fn share_lock(
+    id: DeviceId,
+    #[server(default)] user: String,
+    #[server(default)] group: String,
+    role: LockRole,
+) -> Result<LockGrant, Failure> {
     use leptos::server_fn::ServerFn as _;
     use portico_model::access::lock::NewLockGrant;
 
     use crate::server::{access, actor, failed, form_done, form_failed};
 
     let page = format!("/locks/{id}");
-    let new = NewLockGrant { user: Some(user.clone()), person_group_id: None, role };
-    let grant = access()?
-        .share_lock(&actor()?, id, new)
-        .await
-        .map_err(|error| form_failed(ShareLock::PATH, &page, &[("user", user.as_str())], failed(error)))?;
+    let refuse = |failure| form_failed(ShareLock::PATH, &page, &[("user", user.as_str())], failure);
+    let person_group_id = match group.trim() {
+        "" => None,
+        text => Some(text.parse().map_err(|_| refuse(Failure::field("user", "Choose one of the list.")))?),
+    };
+    // Only groups: an empty name is a field that was left out.
+    let name = Some(user.clone()).filter(|name| person_group_id.is_none() || !name.trim().is_empty());
+    let new = NewLockGrant { user: name, person_group_id, role };
+    let grant = access()?.share_lock(&actor()?, id, new).await.map_err(|error| refuse(failed(error)))?;
     form_done(ShareLock::PATH, &page, &[]);
     Ok(grant)
 }

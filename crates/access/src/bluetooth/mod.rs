@@ -24,8 +24,8 @@ pub(crate) use rest::router;
 /// How long a grant is good, seconds: a working day. A browser fetches another whenever it has network.
 const GRANT_S: i64 = 12 * 3_600;
 
-/// Grants of one person for one lock at a time: a phone, a tablet, and some that were cleared.
-const MAX_OPEN: i64 = 10;
+/// Browsers in which one person has grants for one lock at a time: a phone, a tablet, and some that were cleared.
+const MAX_BROWSERS: i64 = 10;
 
 /// How often revocations are looked for.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -83,7 +83,7 @@ impl Access {
         if found.lock.require_step_up {
             self.0.identity.require_fresh_authentication(actor).await?;
         }
-        if store::count_open(&mut tx, organization, lock, user, now).await? >= MAX_OPEN {
+        if store::count_others(&mut tx, organization, lock, user, &holder, now).await? >= MAX_BROWSERS {
             return Err(Error::conflict("too_many_grants", "You have opened this lock to too many browsers."));
         }
         let grant = Grant {
@@ -109,7 +109,7 @@ impl Access {
             issued_at: now,
             expires_at: now.plus_secs(GRANT_S),
         };
-        store::insert(&mut tx, organization, user, &issued).await?;
+        store::insert(&mut tx, organization, user, &holder, &issued).await?;
         let entry = Entry::success("lock.offline_grant_issued").target("lock", lock);
         platform.audit.append(&mut tx, actor, entry.details(json!({"grant": issued.id}))).await?;
         tx.commit().await?;

@@ -14,27 +14,37 @@ pub struct Revoked {
     pub expires_at: Timestamp,
 }
 
-pub async fn insert(tx: &mut Tx, organization: OrganizationId, user: UserId, grant: &Issued) -> Result<()> {
+pub async fn insert(
+    tx: &mut Tx,
+    organization: OrganizationId,
+    user: UserId,
+    holder: &[u8; 32],
+    grant: &Issued,
+) -> Result<()> {
     on_db!(tx, conn => sqlx::query(
-        "insert into access_offline_grant (id, organization_id, device_id, user_id, issued_at, expires_at)
-         values ($1, $2, $3, $4, $5, $6)",
+        "insert into access_offline_grant (id, organization_id, device_id, user_id, holder, issued_at, expires_at)
+         values ($1, $2, $3, $4, $5, $6, $7)",
     )
-    .bind(grant.id).bind(organization).bind(grant.lock).bind(user).bind(grant.issued_at).bind(grant.expires_at)
+    .bind(grant.id).bind(organization).bind(grant.lock).bind(user).bind(holder.as_slice()).bind(grant.issued_at)
+    .bind(grant.expires_at)
     .execute(conn).await.map(drop))?;
     Ok(())
 }
 
-pub async fn count_open(
+/// In how many other browsers a person has grants for a lock.
+pub async fn count_others(
     tx: &mut Tx,
     organization: OrganizationId,
     lock: DeviceId,
     user: UserId,
+    holder: &[u8; 32],
     now: Timestamp,
 ) -> Result<i64> {
     Ok(on_db!(tx, conn => sqlx::query_scalar(
-        "select count(*) from access_offline_grant
-         where organization_id = $1 and device_id = $2 and user_id = $3 and revoked_at is null and expires_at > $4",
-    ).bind(organization).bind(lock).bind(user).bind(now).fetch_one(conn).await)?)
+        "select count(distinct holder) from access_offline_grant
+         where organization_id = $1 and device_id = $2 and user_id = $3 and holder <> $4 and revoked_at is null
+           and expires_at > $5",
+    ).bind(organization).bind(lock).bind(user).bind(holder.as_slice()).bind(now).fetch_one(conn).await)?)
 }
 
 pub async fn revoke(

@@ -111,3 +111,26 @@ async fn grant_opens_its_lock_until_it_is_taken_back_or_over() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn browser_may_renew_its_grant_while_there_are_not_too_many_browsers() {
+    each(|world| async move {
+        let new = NewLock { name: Some("Front".into()), ..NewLock::default() };
+        let lock = world.access.register_lock(&world.manager, new).await.unwrap().lock.lock.id;
+        let issue = async |browser: u8| {
+            let key = public(&Ed25519KeyPair::from_seed_unchecked(&[browser; 32]).unwrap());
+            let key = portico_platform::secrets::hex(&key);
+            world.access.issue_offline_grant(&world.manager, lock, &key).await.map(drop)
+        };
+        for browser in 0..10 {
+            issue(browser).await.unwrap();
+            issue(browser).await.unwrap();
+        }
+        let refused = issue(10).await.unwrap_err();
+        assert_eq!((refused.kind(), refused.code()), (ErrorKind::Conflict, "too_many_grants"));
+        issue(3).await.unwrap();
+        world.advance_s(12 * 3_600);
+        issue(10).await.unwrap();
+    })
+    .await;
+}

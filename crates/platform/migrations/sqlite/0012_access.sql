@@ -58,13 +58,15 @@ create index access_lock_event_by_lock on access_lock_event (device_id, id);
 create index access_lock_event_by_age on access_lock_event (at);
 create index access_lock_event_by_organization on access_lock_event (organization_id, id);
 
--- Permission to open a lock over Bluetooth without network, signed, short-lived. `told_at`: the lock was told that it is
+-- Permission to open a lock over Bluetooth without network, signed, short-lived. `holder` is the
+-- public key of the browser that keeps it. `told_at`: the lock was told that it is
 -- revoked.
 create table access_offline_grant (
     id blob primary key not null,
     organization_id blob not null references organization (id),
     device_id blob not null references access_lock (device_id) on delete cascade,
     user_id blob not null,
+    holder blob not null,
     issued_at bigint not null,
     expires_at bigint not null,
     revoked_at bigint,
