@@ -53,7 +53,7 @@ test("a plan is uploaded, a door is placed on it by a click, and shows how it is
   await expect(page.getByRole("heading", { name, level: 1 })).toBeVisible();
   await expect(page).toHaveTitle(/Plan/);
   const picture = page.getByRole("img", { name: `Plan of ${name}` });
-  await expect.poll(() => picture.evaluate((shown: HTMLImageElement) => shown.naturalWidth)).toBe(800);
+  await expect.poll(() => picture.evaluate((shown: HTMLImageElement) => shown.complete && shown.naturalWidth > 0)).toBe(true);
 
   await page.locator("#place-door").getByLabel("Door", { exact: true }).selectOption({ label: door.name });
   const box = (await picture.boundingBox())!;
@@ -144,7 +144,7 @@ test("a group and a zone are changed in one browser and seen in another, and a d
   await groups.getByLabel(door.name).first().check();
   await groups.getByRole("button", { name: "Save group" }).first().click();
   const line = (screen: Page, list: string, name: string) =>
-    screen.getByRole("list", { name: list }).getByRole("listitem").filter({ hasText: name });
+    screen.getByRole("list", { name: list }).getByRole("listitem").filter({ has: screen.locator("strong", { hasText: name }) });
   for (const screen of [page, other]) await expect(line(screen, "Groups of doors", group)).toContainText(door.name);
   await line(page, "Groups of doors", group).locator("summary").filter({ hasText: "Edit" }).click();
   await line(page, "Groups of doors", group).getByLabel(door.name).uncheck();

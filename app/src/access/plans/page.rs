@@ -251,7 +251,9 @@ fn OnPlan(doors: Memo<Vec<Door>>, plan: Memo<Option<Plan>>, forms: PlanForms, ma
         let plan = plan.with_untracked(|plan| plan.as_ref().map(|plan| plan.id.to_string()).unwrap_or_default());
         let rows = ids.into_iter().filter_map(|(id, name)| find(id).map(|first| (id, name, first)));
         view! {
-            <ul class="rows card" aria-label="Doors on this plan">
+            <section class="card" aria-labelledby="on-plan-title">
+            <h2 id="on-plan-title">"Doors on this plan"</h2>
+            <ul class="rows" aria-label="Doors on this plan">
                 {rows
                     .map(|(id, name, first)| {
                         let door = Signal::derive(move || find(id).unwrap_or_else(|| first.clone()));
@@ -281,6 +283,7 @@ fn OnPlan(doors: Memo<Vec<Door>>, plan: Memo<Option<Plan>>, forms: PlanForms, ma
                     })
                     .collect_view()}
             </ul>
+            </section>
         }
             .into_any()
     }
