@@ -108,6 +108,11 @@ fn spawn(platform: &Platform, client: &MqttClient) {
         let (platform, publisher) = (owner.clone(), publisher.clone());
         async move { platform.outbox.run(&platform.db, &publisher, &cancel).await }
     });
+    let (outbox, publisher) = (platform.outbox.clone(), client.clone());
+    platform.tasks.spawn("outbox without record", move |cancel| {
+        let (outbox, publisher) = (outbox.clone(), publisher.clone());
+        async move { outbox.run_unrecorded(&publisher, &cancel).await }
+    });
 }
 
 /// With an external broker there may be other servers: they hear of what is committed here.

@@ -68,6 +68,13 @@ impl DeviceObserver for Access {
         })
     }
 
+    fn event_not_taken(&self, device: DeviceId, payload: &[u8], at: Timestamp) {
+        let Ok(body) = serde_json::from_slice::<Value>(payload) else { return };
+        if body.get("type").and_then(Value::as_str) == Some("access_request") {
+            self.refuse_access_request(device, &body, at);
+        }
+    }
+
     fn heartbeat<'a>(&'a self, device: &'a Known, payload: &'a [u8], at: Timestamp) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move {
             self.take_door_heartbeat(device, payload).await?;

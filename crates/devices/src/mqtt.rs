@@ -21,6 +21,9 @@ pub struct UntimedClock(Mutex<HashMap<DeviceId, i64>>);
 /// How long a request waits for the database; MQTT messages wait as long as it takes.
 pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
+/// How long an event may take before its device is told that it cannot be taken now: a reader gives up after 3 s.
+const ANSWER_WITHIN: Duration = Duration::from_millis(2_500);
+
 pub(crate) fn database_away() -> Error {
     Error::unavailable("database_unavailable", "The database cannot be reached at the moment. Try again shortly.")
 }
@@ -97,6 +100,22 @@ impl Devices {
     #[must_use]
     pub fn mqtt_authenticator(&self) -> Arc<dyn MqttAuthenticator> {
         Arc::new(Authenticator(self.clone()))
+    }
+
+    /// An event whose device may wait for an answer: when the database does not give it in time, observers can say so.
+    async fn take_answered(&self, id: DeviceId, message: Inbound) -> Result<()> {
+        let (payload, at) = (message.payload.clone(), message.received_at);
+        let not_taken = || self.0.observers.event_not_taken(id, &payload, at);
+        let taking = self.take(TopicKind::Event, id, message);
+        tokio::pin!(taking);
+        let taken = match tokio::time::timeout(ANSWER_WITHIN, &mut taking).await {
+            Ok(taken) => taken,
+            Err(_) => {
+                not_taken();
+                taking.await
+            }
+        };
+        taken.inspect_err(|_| not_taken())
     }
 
     async fn take(&self, kind: TopicKind, id: DeviceId, message: Inbound) -> Result<()> {
@@ -184,6 +203,7 @@ impl MessageHandler for Handler {
         let devices = self.devices.clone();
         Box::pin(async move {
             match parsed {
+                Some((device, TopicKind::Event)) => devices.take_answered(device, message).await,
                 Some((device, kind)) => devices.take(kind, device, message).await,
                 None => Ok(()),
             }

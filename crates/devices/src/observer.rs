@@ -30,6 +30,10 @@ pub trait DeviceObserver: Send + Sync {
     /// A device published on its `event` topic; done after the commit. The same event may come several times.
     fn event<'a>(&'a self, device: &'a Known, payload: &'a [u8], at: Timestamp) -> BoxFuture<'a, Result<Taken>>;
 
+    /// An event cannot be taken now, because the database is away or does not answer in time; it is tried again. Here
+    /// whoever waits at the device can be told so, without the database. May come several times. Must not wait.
+    fn event_not_taken(&self, _device: DeviceId, _payload: &[u8], _at: Timestamp) {}
+
     /// A heartbeat, with whatever else it says; done after the commit. Called for every one: cheap when it is of no concern.
     fn heartbeat<'a>(&'a self, device: &'a Known, payload: &'a [u8], at: Timestamp) -> BoxFuture<'a, Result<()>>;
 
@@ -126,6 +130,12 @@ impl Observers {
             }
         }
         Ok(Ok(false))
+    }
+
+    pub fn event_not_taken(&self, device: DeviceId, payload: &[u8], at: Timestamp) {
+        for observer in self.all() {
+            observer.event_not_taken(device, payload, at);
+        }
     }
 
     pub async fn heartbeat(&self, device: &Known, payload: &[u8], at: Timestamp) -> Result<()> {

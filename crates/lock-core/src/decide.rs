@@ -155,6 +155,13 @@ pub fn decide<'a>(
     if locked_down { Decision { reason: Reason::Lockdown, ..closest.1 } } else { closest.1 }
 }
 
+/// What a reader does when nobody can decide, neither Portico nor its own table: who leaves is free, and so is everyone at
+/// a door that is to be open; for all others it stays shut.
+#[must_use]
+pub const fn is_free(mode: DoorMode, leaving: bool) -> bool {
+    leaving || matches!(mode, DoorMode::Evacuation | DoorMode::Unlocked)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -216,6 +223,14 @@ mod tests {
     fn lockdown_keeps_nobody_in() {
         let leave = decide(0, NOON, DoorMode::Lockdown, true, Some(ANN), [ALWAYS], Passback::Clear);
         assert_eq!((leave.granted, leave.reason), (true, Reason::Granted));
+    }
+
+    #[test]
+    fn when_nobody_can_decide_only_who_leaves_is_free() {
+        use DoorMode::{Evacuation, Lockdown, Normal, Unlocked};
+        for (mode, entering) in [(Normal, false), (Lockdown, false), (Evacuation, true), (Unlocked, true)] {
+            assert_eq!((is_free(mode, false), is_free(mode, true)), (entering, true), "{mode:?}");
+        }
     }
 
     #[test]

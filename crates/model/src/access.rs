@@ -176,7 +176,7 @@ words! {
         NoDoor = "no_door",
         /// Too many wrong tries at this reader; wait.
         TooManyTries = "too_many_tries",
-        /// Portico or the reader could not decide; the door stayed shut.
+        /// Portico or the reader could not decide: nobody gets in, and only who leaves is free.
         Unavailable = "unavailable",
     }
 }
@@ -225,7 +225,7 @@ impl AccessReason {
             Self::AntiPassback => "This person is inside already and has not left.",
             Self::NoDoor => "This reader belongs to no door.",
             Self::TooManyTries => "Too many wrong tries at this reader.",
-            Self::Unavailable => "It could not be decided, so the door stayed shut.",
+            Self::Unavailable => "It could not be decided: nobody gets in, and only leaving is free.",
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portico_model::{OutboxId, Timestamp};
-use tokio::sync::Notify;
+use tokio::sync::{Mutex, Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
@@ -30,10 +30,14 @@ pub trait Publisher: Send + Sync {
     fn publish(&self, message: MqttMessage) -> BoxFuture<'_, Result<()>>;
 }
 
+/// Most messages that wait without a record; one more is dropped, because late it would help nobody.
+const MOST_UNRECORDED: usize = 1_000;
+
 #[derive(Clone)]
 pub struct Outbox {
     clock: Clock,
     written: Arc<Notify>,
+    unrecorded: (mpsc::Sender<MqttMessage>, Arc<Mutex<mpsc::Receiver<MqttMessage>>>),
 }
 
 #[derive(sqlx::FromRow)]
@@ -49,7 +53,8 @@ struct Row {
 impl Outbox {
     #[must_use]
     pub fn new(clock: Clock) -> Self {
-        Self { clock, written: Arc::default() }
+        let (say, said) = mpsc::channel(MOST_UNRECORDED);
+        Self { clock, written: Arc::default(), unrecorded: (say, Arc::new(Mutex::new(said))) }
     }
 
     /// Puts a message into the caller's transaction.
@@ -69,6 +74,39 @@ impl Outbox {
     /// Says that a transaction with messages was committed, so that they leave at once.
     pub fn wake(&self) {
         self.written.notify_one();
+    }
+
+    /// Publishes a message of which nothing is written down: for what must be said although the database is away, and
+    /// does no harm when it is lost. Everything else goes through [`Outbox::enqueue`].
+    pub fn publish_unrecorded(&self, message: MqttMessage) {
+        if self.unrecorded.0.try_send(message).is_err() {
+            metrics::counter!("portico_outbox_unrecorded_dropped_total").increment(1);
+        }
+    }
+
+    /// The next message without a record that is not too late.
+    pub async fn next_unrecorded(&self) -> Option<MqttMessage> {
+        let mut said = self.unrecorded.1.lock().await;
+        loop {
+            let message = said.recv().await?;
+            if message.expires_at.is_none_or(|expires_at| self.clock.now() < expires_at) {
+                return Some(message);
+            }
+        }
+    }
+
+    /// Publishes messages without a record until cancelled; needs no database.
+    pub async fn run_unrecorded(&self, publisher: &dyn Publisher, cancel: &CancellationToken) {
+        loop {
+            let next = tokio::select! {
+                next = self.next_unrecorded() => next,
+                () = cancel.cancelled() => return,
+            };
+            let Some(message) = next else { return };
+            if let Err(error) = publisher.publish(message).await {
+                tracing::warn!(error = %error, "a message without a record is lost");
+            }
+        }
     }
 
     /// Publishes, oldest first, until cancelled. One server at a time does it, so that the order holds.

@@ -13,6 +13,7 @@ mod words;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use portico_model::commands::{Command, CommandState};
@@ -24,6 +25,9 @@ use serde_json::{Value, json};
 use crate::Access;
 use lines::Lines;
 use words::Heard;
+
+/// How long an old device that asks waits for the database before it is told that nobody is let in.
+const ANSWER_WITHIN: Duration = Duration::from_millis(2_500);
 
 /// A command that an old device was sent, and what its next word would confirm.
 #[derive(Debug, Clone)]
@@ -88,7 +92,13 @@ impl Access {
             metrics::counter!("portico_bridge_ignored_total").increment(1);
             return Ok(());
         };
-        let Some(device) = self.bridged_device(&name).await? else {
+        let is_question = matches!(heard, Heard::Question { .. });
+        let found = tokio::time::timeout(ANSWER_WITHIN, self.bridged_device(&name)).await;
+        let found = found.unwrap_or_else(|_| Err(Error::unavailable("too_late", "The database does not answer.")));
+        if found.is_err() && is_question {
+            self.refuse_named(&name, &json!({ "granted": false }));
+        }
+        let Some(device) = found? else {
             tracing::warn!(topic, "the bridge refuses a device that is not on its list, or not registered");
             metrics::counter!("portico_bridge_refused_total").increment(1);
             return Ok(());
@@ -112,7 +122,12 @@ impl Access {
                 self.say(device, TopicKind::Event, &json!({ "type": "door", "state": state })).await?;
             }
             Heard::Question { member, value, method } => {
-                self.say(device, TopicKind::Status, &json!({ "status": "online", "bridged": true })).await?;
+                let status = json!({ "status": "online", "bridged": true });
+                let said = tokio::time::timeout(ANSWER_WITHIN, self.say(device, TopicKind::Status, &status)).await;
+                if !matches!(said, Ok(Ok(()))) {
+                    self.refuse_named(&name, &json!({ "granted": false }));
+                    return Err(Error::unavailable("too_late", "The database does not answer."));
+                }
                 let mut event = json!({ "type": "access_request", "method": method, "bridged": true });
                 event["request_id"] = json!(CommandId::generate());
                 event[member] = value;
@@ -120,6 +135,25 @@ impl Access {
             }
         }
         Ok(())
+    }
+
+    /// A question of an old device that nobody can decide now; false when it is none of the bridge's.
+    pub(crate) fn refuse_over_bridge(&self, device: DeviceId, args: &Value) -> bool {
+        let known = held(&self.0.bridge.known);
+        let Some(name) = known.iter().find_map(|(name, known)| (*known == device).then(|| name.clone())) else {
+            return false;
+        };
+        drop(known);
+        self.refuse_named(&name, args);
+        true
+    }
+
+    fn refuse_named(&self, name: &str, args: &Value) {
+        if !self.0.platform.config.bridge.devices.iter().any(|allowed| allowed == name) {
+            return;
+        }
+        let told = words::decision(name, args, self.0.platform.clock.now());
+        self.0.bridge.lines.publish(told.topic, told.payload.into_bytes());
     }
 
     /// The device of the list that calls itself so.

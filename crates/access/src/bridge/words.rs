@@ -99,7 +99,8 @@ pub fn write(name: &str, command: &Command, now: Timestamp) -> Option<Told> {
     (told.payload.len() <= MAX_PAYLOAD).then_some(told)
 }
 
-fn decision(name: &str, args: &Value, now: Timestamp) -> Told {
+/// What an old reader is told of its question.
+pub fn decision(name: &str, args: &Value, now: Timestamp) -> Told {
     let granted = args["granted"].as_bool().unwrap_or(false);
     let answer = |person: Option<&str>| {
         json!({ "access_granted": granted, "user_name": person, "user_id": args["person_number"].as_i64(),

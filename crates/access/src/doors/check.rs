@@ -9,6 +9,7 @@ use portico_model::{AccessEventId, CredentialId, DeviceId, PolicyId, Timestamp};
 use portico_platform::{Actor, Error, Result, Tx};
 use serde_json::json;
 
+use super::asked;
 use super::passback::{self, Crossing};
 use super::store::{self, Gate};
 use crate::codes::{self, FoundCode};
@@ -27,7 +28,7 @@ const WRONG_WITHIN_S: i64 = 300;
 const LATE_MS: i64 = 10_000;
 
 /// An answer or an order to a lock waits so long for its device, seconds.
-const ANSWER_WITHIN_S: i64 = 10;
+pub const ANSWER_WITHIN_S: i64 = 10;
 
 /// How the question came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,12 +82,13 @@ impl Access {
         let organization = actor.organization;
         let now = platform.clock.now();
         let mut tx = platform.db.begin().await?;
+        let is_refused = self.is_refused(&ask);
         let gate = store::lock_by_reader(&mut tx, organization, ask.reader).await?;
         let leaving = gate.as_ref().is_some_and(|gate| is_leaving(gate, &ask));
         let mut grounds = Grounds::default();
         let (granted, reason) = match &gate {
             None => (false, AccessReason::NoDoor),
-            Some(_) if now.millis_since(ask.at) > LATE_MS => (false, AccessReason::Unavailable),
+            Some(_) if is_refused || now.millis_since(ask.at) > LATE_MS => (false, AccessReason::Unavailable),
             Some(gate) => self.decide_at(&mut tx, gate, &ask, leaving, now, &mut grounds).await?,
         };
         let Grounds { person, code, credential, hint, policy, crossing, method } = grounds;
@@ -150,12 +152,19 @@ impl Access {
                 steps.extend(self.tell_device(&mut tx, actor, lock, "unlock", args, ANSWER_WITHIN_S).await?);
             }
         }
-        if let AskedBy::Mqtt { request_id } = ask.by {
+        if let AskedBy::Mqtt { request_id } = ask.by
+            && !is_refused
+        {
             let args = json!({
                 "request_id": request_id, "granted": granted, "reason": reason.as_str(),
                 "person": verdict.person_name, "person_number": verdict.person_number, "for_s": verdict.unlock_s,
             });
             steps.extend(self.tell_device(&mut tx, actor, ask.reader, "access_decision", args, ANSWER_WITHIN_S).await?);
+        }
+        if granted && self.is_refused(&ask) {
+            // It took too long: the reader was told meanwhile that nobody can decide, and nobody stands there any more.
+            tx.rollback().await?;
+            return Err(Error::unavailable("too_late", "The reader does not wait any more."));
         }
         tx.commit().await?;
         let outcome = if granted { "granted" } else { "denied" };
@@ -174,6 +183,14 @@ impl Access {
             tracing::warn!(error = %error, "the use of a code is not shown");
         }
         Ok(verdict)
+    }
+
+    /// Whether the reader was told already that nobody can decide this.
+    fn is_refused(&self, ask: &Ask<'_>) -> bool {
+        match ask.by {
+            AskedBy::Http => false,
+            AskedBy::Mqtt { request_id } => self.0.asked.is_refused(ask.reader, &asked::name(request_id, ask.at)),
+        }
     }
 
     async fn decide_at(

@@ -5,8 +5,8 @@ use axum::http::StatusCode;
 use portico_devices::rest::CallingDevice;
 use portico_identity::Auth;
 use portico_model::access::door::{Door, DoorCounts, DoorScope, DoorSettings, ModeOrder, Verdict};
-use portico_model::access::{DoorMode, Method};
-use portico_model::{DoorGroupId, DoorId, Page, PlanId, Problem};
+use portico_model::access::{AccessReason, DoorMode, Method};
+use portico_model::{DoorGroupId, DoorId, ErrorKind, Page, PlanId, Problem};
 use portico_platform::http::{Json, Path, Query};
 use portico_platform::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -296,9 +296,16 @@ pub struct Question {
 ))]
 pub async fn check(
     State(access): State<Access>,
-    CallingDevice { device, actor }: CallingDevice,
+    caller: Result<CallingDevice>,
     Json(question): Json<Question>,
 ) -> Result<Json<Verdict>> {
+    let undecided = |error: Error| match error.kind() {
+        ErrorKind::Unavailable | ErrorKind::Internal => {
+            error.with_member("granted", false).with_member("reason", AccessReason::Unavailable.as_str())
+        }
+        _ => error,
+    };
+    let CallingDevice { device, actor } = caller.map_err(undecided)?;
     if matches!(question.method, Method::Remote | Method::Bluetooth | Method::System) {
         return Err(Error::field("method", "rfid, pin, fingerprint or code"));
     }
@@ -311,5 +318,5 @@ pub async fn check(
         by: AskedBy::Http,
         is_untrusted: false,
     };
-    Ok(Json(access.check(&actor, ask).await?))
+    Ok(Json(access.check(&actor, ask).await.map_err(undecided)?))
 }

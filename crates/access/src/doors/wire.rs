@@ -1,14 +1,18 @@
 //! What readers and contacts say over MQTT.
 
 use portico_devices::{Known, Taken};
+use portico_model::DeviceId;
 use portico_model::Timestamp;
 use portico_model::access::Method;
 use portico_model::access::door::DoorState;
 use portico_model::telemetry::PayloadProblem;
+use portico_platform::mqtt::{TopicKind, Topics};
+use portico_platform::outbox::MqttMessage;
 use portico_platform::{Actor, Principal, Result};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::check::MAX_PRESENTED;
+use super::asked::{self, Before};
+use super::check::{ANSWER_WITHIN_S, MAX_PRESENTED};
 use super::{Ask, AskedBy};
 use crate::Access;
 
@@ -17,6 +21,12 @@ const MAX_REQUEST_ID: usize = 64;
 
 fn problem(code: &'static str, message: &str) -> Result<Taken> {
     Ok(Err(PayloadProblem::new(code, message)))
+}
+
+/// What the reader calls its question.
+fn request_id(event: &Value) -> Result<Option<&str>, ()> {
+    let id = event["request_id"].as_str();
+    if id.is_some_and(|id| id.len() > MAX_REQUEST_ID || id.contains('\0')) { Err(()) } else { Ok(id) }
 }
 
 /// A number that older firmware sends as text.
@@ -48,10 +58,9 @@ impl Access {
         let Some((method, presented)) = presented(event) else {
             return problem("bad_access_request", "an access_request needs a method and what was shown");
         };
-        let request_id = event["request_id"].as_str();
-        if request_id.is_some_and(|id| id.len() > MAX_REQUEST_ID || id.contains('\0')) {
+        let Ok(request_id) = request_id(event) else {
             return problem("bad_access_request", "request_id: at most 64 bytes");
-        }
+        };
         let actor = device_actor(device);
         let ask = Ask {
             reader: device.id,
@@ -63,20 +72,44 @@ impl Access {
             is_untrusted: self.is_bridged(device.id),
         };
         // The same question may come several times: once answered, the first answer is on its way.
-        if let Some(id) = request_id
-            && !self.0.asked.first(device.id, id, at)
-        {
+        let name = asked::name(request_id, at);
+        if self.0.asked.take(device.id, &name, at) == Before::Answered {
             return Ok(Ok(true));
         }
         match self.check(&actor, ask).await {
             Ok(_) => Ok(Ok(true)),
             Err(error) => {
-                if let Some(id) = request_id {
-                    self.0.asked.forget(device.id, id);
-                }
+                self.0.asked.give_back(device.id, &name);
                 Err(error)
             }
         }
+    }
+
+    /// The database is away, or does not answer in time: nobody is let in, and the reader that waits is told so. The
+    /// question stays refused when it is tried again, so that no door opens after somebody was sent away. What is told is
+    /// not signed, because a command's number comes from the database; it can only keep a door shut, and so can whoever
+    /// cuts the line.
+    pub(crate) fn refuse_access_request(&self, reader: DeviceId, event: &Value, at: Timestamp) {
+        let (Some(_), Ok(request_id)) = (presented(event), request_id(event)) else { return };
+        if !self.0.asked.refuse(reader, &asked::name(request_id, at), at) {
+            return;
+        }
+        metrics::counter!("portico_access_decisions_total", "outcome" => "denied", "reason" => "unavailable")
+            .increment(1);
+        tracing::warn!(reader = %reader, "a reader was told that nobody can decide now");
+        let platform = &self.0.platform;
+        let args = json!({ "request_id": request_id, "granted": false, "reason": "unavailable", "for_s": 0 });
+        if self.refuse_over_bridge(reader, &args) {
+            return;
+        }
+        let topics = Topics::new(&platform.config.mqtt.prefix).unwrap_or_default();
+        platform.outbox.publish_unrecorded(MqttMessage {
+            topic: topics.device(reader, TopicKind::Command),
+            payload: json!({ "name": "access_decision", "args": args }).to_string().into_bytes(),
+            qos: 0,
+            retain: false,
+            expires_at: Some(platform.clock.now().plus_secs(ANSWER_WITHIN_S)),
+        });
     }
 
     /// `{"type": "door", "state": "open"}`.

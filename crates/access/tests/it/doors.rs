@@ -18,7 +18,7 @@ use tower::ServiceExt as _;
 
 use crate::{World, each};
 
-const CARD: &str = "04521A2B";
+pub const CARD: &str = "04521A2B";
 
 impl World {
     pub async fn reader(&self, name: &str) -> DeviceWithKey {
@@ -91,14 +91,14 @@ impl World {
         verdict.reason
     }
 
-    async fn order(&self, scope: DoorScope, mode: DoorMode, for_s: Option<i64>) {
+    pub async fn order(&self, scope: DoorScope, mode: DoorMode, for_s: Option<i64>) {
         let order = ModeOrder { scope, mode, for_s, note: String::new() };
         // The manager of these tests has no session to prove anything with.
         let actor = Actor::system(self.organization);
         self.access.order_mode(&actor, order).await.unwrap();
     }
 
-    async fn request(&self, key: &str, method: &str, path: &str, body: Value) -> (u16, Value) {
+    pub async fn request(&self, key: &str, method: &str, path: &str, body: Value) -> (u16, Value) {
         let (router, _) = portico_access::rest::router(self.access.clone()).split_for_parts();
         let request = Request::builder()
             .method(method)

@@ -8,6 +8,7 @@ mod doors;
 mod enrolment;
 mod locks;
 mod log;
+mod outage;
 mod people;
 mod plans;
 mod policies;

@@ -1,5 +1,6 @@
 //! A simulated reader: somebody shows a card, types a PIN or lays a finger on it; it asks, and opens when it is told to.
 
+use portico_lock_core::decide::{DoorMode, is_free};
 use portico_lock_core::queue::Queue;
 use serde_json::{Map, Value, json};
 
@@ -14,6 +15,9 @@ const MEMORY: usize = 1_024;
 /// How long it stays open when it is not said.
 const OPEN_S: u64 = 5;
 
+/// Nobody could decide.
+const UNAVAILABLE: &str = "unavailable";
+
 /// Decides without network; what a reader that was synchronised knows.
 pub type Decide = Box<dyn FnMut(&str, &str, u64) -> (bool, String) + Send>;
 
@@ -23,6 +27,8 @@ pub struct Reader {
     asked: Vec<(String, String, String, u64)>,
     next_request: u64,
     open_until_ms: u64,
+    /// How its door was last told to work, and until when.
+    mode: (DoorMode, u64),
     door_open: bool,
     /// What the last who came was told.
     last: Value,
@@ -41,6 +47,7 @@ impl Default for Reader {
             asked: Vec::new(),
             next_request: 1,
             open_until_ms: 0,
+            mode: (DoorMode::Normal, 0),
             door_open: false,
             last: Value::Null,
             enrolling: None,
@@ -86,7 +93,7 @@ impl Reader {
     fn decide_alone(&mut self, method: &str, value: &str, now_ms: u64) {
         let (granted, reason) = match &mut self.decide {
             Some(decide) => decide(method, value, now_ms),
-            None => (false, "unavailable".to_owned()),
+            None => (self.is_free(now_ms), UNAVAILABLE.to_owned()),
         };
         let mut event = json!({ "ts": now_ms, "method": method, "granted": granted, "reason": reason });
         let (member, shown) = shown(method, value);
@@ -94,6 +101,12 @@ impl Reader {
         // A full queue shows as a gap in the numbers.
         let _ = self.offline.push(event);
         self.told(granted, &reason, OPEN_S, now_ms);
+    }
+
+    /// Its own rule for when nobody can decide.
+    fn is_free(&self, now_ms: u64) -> bool {
+        let (mode, until_ms) = self.mode;
+        is_free(if now_ms < until_ms { mode } else { DoorMode::Normal }, self.leaving)
     }
 
     fn told(&mut self, granted: bool, reason: &str, for_s: u64, now_ms: u64) {
@@ -154,13 +167,31 @@ impl Body for Reader {
                     return vec![done(json!({ "result": "failed", "error": "nobody waits" }))];
                 };
                 self.asked.remove(at);
-                let granted = args["granted"].as_bool().unwrap_or(false);
                 let reason = args["reason"].as_str().unwrap_or_default().to_owned();
-                self.told(granted, &reason, args["for_s"].as_u64().unwrap_or(OPEN_S), now_ms);
+                let granted = match args["granted"].as_bool() {
+                    Some(false) if reason == UNAVAILABLE => self.is_free(now_ms),
+                    granted => granted.unwrap_or(false),
+                };
+                self.told(
+                    granted,
+                    &reason,
+                    args["for_s"].as_u64().filter(|for_s| *for_s > 0).unwrap_or(OPEN_S),
+                    now_ms,
+                );
                 vec![done(json!({ "result": "ok" }))]
             }
             "open" => {
                 self.open_until_ms = now_ms + args["for_s"].as_u64().unwrap_or(OPEN_S) * 1_000;
+                vec![done(json!({ "result": "ok" }))]
+            }
+            "door_mode" => {
+                let mode = match args["mode"].as_str() {
+                    Some("lockdown") => DoorMode::Lockdown,
+                    Some("evacuation") => DoorMode::Evacuation,
+                    Some("unlocked") => DoorMode::Unlocked,
+                    _ => DoorMode::Normal,
+                };
+                self.mode = (mode, args["until"].as_u64().unwrap_or(u64::MAX));
                 vec![done(json!({ "result": "ok" }))]
             }
             "enrol" => {
@@ -293,6 +324,34 @@ mod tests {
         reader.touch(&show("GOOD"), 0);
         reader.pass(ANSWER_WITHIN_MS, true);
         assert_eq!(reader.face()["last"], json!({ "granted": false, "reason": "unavailable" }));
+    }
+
+    #[test]
+    fn when_nobody_can_decide_who_leaves_is_free_and_so_is_an_evacuated_door() {
+        let refusal = json!({ "request_id": "r1", "granted": false, "reason": "unavailable", "for_s": 0 });
+        let evacuation = json!({ "mode": "evacuation", "until": 50_000 });
+        for (mut reader, mode, at, free) in [
+            (Reader::default(), None, 1_000, false),
+            (Reader::leaving(), None, 1_000, true),
+            (Reader::default(), Some(&evacuation), 1_000, true),
+            (Reader::default(), Some(&evacuation), 50_000, false),
+        ] {
+            if let Some(mode) = mode {
+                assert_eq!(reader.obey("door_mode", mode, 0), [Say::Ack(json!({ "result": "ok" }))]);
+            }
+            reader.touch(&show("ANY"), at);
+            reader.obey("access_decision", &refusal, at);
+            assert_eq!(reader.face()["last"], json!({ "granted": free, "reason": "unavailable" }));
+            reader.touch(&show("ANY"), at);
+            reader.pass(at, false);
+            assert_eq!(reader.face()["last"]["granted"], free, "without network");
+        }
+        // What Portico does decide holds.
+        let mut reader = Reader::leaving();
+        reader.touch(&show("ANY"), 0);
+        let refusal = json!({ "request_id": "r1", "granted": false, "reason": "unknown_credential" });
+        reader.obey("access_decision", &refusal, 0);
+        assert_eq!(reader.face()["last"]["granted"], false);
     }
 
     #[test]

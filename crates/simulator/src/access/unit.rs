@@ -322,6 +322,11 @@ impl Running {
 
     /// A message on the command topic.
     async fn told(&mut self, link: &Link, message: &[u8]) {
+        if let Some(refusal) = unsigned_refusal(message) {
+            // Nothing to answer: it is no command.
+            let _ = self.body.obey("access_decision", &refusal, now_ms());
+            return;
+        }
         let mut checked = self.check(message);
         if matches!(checked, Err(Refusal::OtherKey)) && self.fetch_key().await.is_ok() {
             checked = self.check(message);
@@ -374,6 +379,17 @@ impl Running {
     }
 }
 
+/// That nobody can decide is told without a signature: it can only keep a door shut. Nothing else of it counts.
+fn unsigned_refusal(message: &[u8]) -> Option<Value> {
+    let message: Value = serde_json::from_slice(message).ok()?;
+    let is_refusal = message.get("signature").is_none()
+        && message["name"] == "access_decision"
+        && message["args"]["granted"] == false
+        && message["args"]["reason"] == "unavailable";
+    let request_id = &message["args"]["request_id"];
+    is_refusal.then(|| json!({ "request_id": request_id, "granted": false, "reason": "unavailable" }))
+}
+
 fn merge(into: &mut Value, from: Value) {
     if let (Value::Object(into), Value::Object(from)) = (into, from) {
         into.extend(from);
@@ -389,4 +405,24 @@ fn merge_state(answer: &mut Value, face: &Value) {
 pub(super) fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_signature_only_a_refusal_counts() {
+        let refusal = json!({ "name": "access_decision", "args": { "request_id": "r1", "granted": false,
+                              "reason": "unavailable", "for_s": 9 } });
+        let read = |message: &Value| unsigned_refusal(message.to_string().as_bytes());
+        assert_eq!(read(&refusal), Some(json!({ "request_id": "r1", "granted": false, "reason": "unavailable" })));
+        for (member, value) in [("granted", json!(true)), ("reason", json!("granted"))] {
+            let mut other = refusal.clone();
+            other["args"][member] = value;
+            assert_eq!(read(&other), None, "{other}");
+        }
+        let unlock = json!({ "name": "unlock", "args": { "granted": false, "reason": "unavailable" } });
+        assert_eq!(read(&unlock), None);
+    }
 }
