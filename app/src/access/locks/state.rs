@@ -37,7 +37,7 @@ const fn position_glyph(position: Position) -> Glyph {
 #[must_use]
 pub fn who(label: &str) -> String {
     match label.split_once(':') {
-        Some(("user" | "service", name)) => name.to_owned(),
+        Some(("user" | "service" | "person", name)) => name.to_owned(),
         Some(("device", _)) => "the lock itself".to_owned(),
         _ => "Portico".to_owned(),
     }

@@ -8,10 +8,18 @@ use portico_model::live::Event;
 use portico_model::{DeviceId, DoorId, ErrorKind, OrganizationId};
 use portico_platform::hub::{Channel, Delivery, Publication};
 use portico_platform::{Actor, Result, Tx};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::store;
 use crate::Access;
+use crate::locks::{AtDoor, EXPIRES_IN_S, LockStep, Operation as LockOperation};
+
+/// What a door's device was told.
+#[must_use = "announce it after the commit"]
+pub(crate) enum DoorStep {
+    Device(Box<CommandStep>),
+    Lock(Box<LockStep>),
+}
 
 pub fn doors(organization: OrganizationId) -> Channel {
     Channel::all(organization, "doors")
@@ -90,6 +98,45 @@ impl Access {
         });
     }
 
+    /// Has a door's lock lock or unlock, in the caller's transaction, for `at.who`. A device that is no lock for Portico is told
+    /// all the same, and has no history. As with [`Access::tell_device`], one that takes no commands keeps nobody out.
+    pub(crate) async fn tell_lock(
+        &self,
+        tx: &mut Tx,
+        actor: &Actor,
+        lock: DeviceId,
+        operation: LockOperation,
+        at: AtDoor<'_>,
+    ) -> Result<Option<DoorStep>> {
+        if !self.is_lock(tx, actor.organization, lock).await? {
+            let mut args = json!({ "door": at.door });
+            if let Some(seconds) = operation.for_s {
+                args["for_s"] = json!(seconds);
+            }
+            if at.hold {
+                args["hold"] = json!(true);
+            }
+            let within_s = operation.expires_in_s.unwrap_or(EXPIRES_IN_S);
+            return self.tell_device(tx, actor, lock, operation.want.command(), args, within_s).await;
+        }
+        match self.operate_at_door(tx, actor, lock, operation, at).await {
+            Ok(step) => Ok(Some(DoorStep::Lock(Box::new(step)))),
+            Err(error) if matches!(error.kind(), ErrorKind::Conflict | ErrorKind::NotFound) => {
+                tracing::warn!(lock = %lock, code = error.code(), "a door's lock takes no command");
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Tells of a step that is committed.
+    pub(crate) fn announce_step(&self, organization: OrganizationId, step: DoorStep) {
+        match step {
+            DoorStep::Device(step) => drop(self.0.devices.announce_command(organization, *step)),
+            DoorStep::Lock(step) => drop(self.announce_lock(*step)),
+        }
+    }
+
     /// Has a door's device do something, in the caller's transaction. A device that takes no commands (it is inactive,
     /// gone, or has too many waiting) must not keep a door from its mode, nor a person from coming in.
     pub(crate) async fn tell_device(
@@ -100,10 +147,10 @@ impl Access {
         name: &str,
         args: Value,
         expires_in_s: i64,
-    ) -> Result<Option<CommandStep>> {
+    ) -> Result<Option<DoorStep>> {
         let new = NewCommand { name: name.to_owned(), args: Some(args), expires_in_s: Some(expires_in_s) };
         match self.0.devices.issue_in(tx, actor, device, new).await {
-            Ok(step) => Ok(Some(step)),
+            Ok(step) => Ok(Some(DoorStep::Device(Box::new(step)))),
             Err(error) if matches!(error.kind(), ErrorKind::Conflict | ErrorKind::NotFound) => {
                 tracing::warn!(device = %device, command = name, code = error.code(), "a door's device takes no command");
                 Ok(None)

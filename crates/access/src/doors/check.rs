@@ -1,7 +1,6 @@
 //! Somebody asks to be let in. The decision, what it rests on and what follows from it are one transaction: when that
 //! cannot be written, nobody is let in.
 
-use portico_devices::CommandStep;
 use portico_lock_core::decide::{Holder, Passback, Reason, decide};
 use portico_model::access::door::Verdict;
 use portico_model::access::{AccessEvent, AccessKind, AccessReason, Method};
@@ -9,6 +8,7 @@ use portico_model::{AccessEventId, CredentialId, DeviceId, PolicyId, Timestamp};
 use portico_platform::{Actor, Error, Result, Tx};
 use serde_json::json;
 
+use super::announce::DoorStep;
 use super::asked;
 use super::passback::{self, Crossing};
 use super::store::{self, Gate};
@@ -141,15 +141,20 @@ impl Access {
             leaving,
             unlock_s: if granted { gate.as_ref().map_or(0, |gate| gate.unlock_s) } else { 0 },
         };
-        let mut steps: Vec<CommandStep> = Vec::new();
+        let mut steps: Vec<DoorStep> = Vec::new();
         if let (true, Some(gate)) = (granted, &gate) {
             store::set_granted(&mut tx, gate, now).await?;
             if let Some(person) = &shown {
                 passback::passed(&mut tx, gate, person.id, leaving, &crossing, now).await?;
             }
             if let Some(lock) = gate.lock_id {
-                let args = json!({"for_s": gate.unlock_s, "door": gate.id});
-                steps.extend(self.tell_device(&mut tx, actor, lock, "unlock", args, ANSWER_WITHIN_S).await?);
+                let who = match (&shown, &code) {
+                    (Some(person), _) => format!("person:{}", person.name),
+                    (None, Some(code)) => format!("person:{}", code.name),
+                    (None, None) => "person:somebody".to_owned(),
+                };
+                let (operation, at) = gate.let_in(&who, now);
+                steps.extend(self.tell_lock(&mut tx, actor, lock, operation, at).await?);
             }
         }
         if let AskedBy::Mqtt { request_id } = ask.by
@@ -171,7 +176,7 @@ impl Access {
         metrics::counter!("portico_access_decisions_total", "outcome" => outcome, "reason" => reason.as_str())
             .increment(1);
         for step in steps {
-            self.0.devices.announce_command(organization, step);
+            self.announce_step(organization, step);
         }
         if let Some(logged) = logged {
             self.announce_event(logged);

@@ -48,7 +48,7 @@ impl Access {
         tx.commit().await?;
         logged.extend(held_logged);
         for (organization, step) in steps {
-            self.0.devices.announce_command(organization, step);
+            self.announce_step(organization, step);
         }
         self.0.alarms.announce(changes);
         for one in logged {

@@ -1,7 +1,8 @@
 //! Lockdown, evacuation, doors kept unlocked, and a door opened from a page.
 
-use portico_devices::{Check, CommandStep};
+use portico_devices::Check;
 use portico_model::access::door::{Door, DoorScope, ModeOrder};
+use portico_model::access::lock::{Bolt, How};
 use portico_model::access::{AccessKind, AccessReason, DoorMode, Method};
 use portico_model::identity::Permission;
 use portico_model::{DoorId, OrganizationId, Timestamp};
@@ -9,10 +10,12 @@ use portico_platform::audit::Entry;
 use portico_platform::{Actor, Error, Result, Tx};
 use serde_json::json;
 
+use super::announce::DoorStep;
 use super::contact::event_of;
 use super::input::{WEEK_S, within};
 use super::not_found;
 use super::store::{self, Gate};
+use crate::locks::{AtDoor, Operation};
 use crate::log::Logged;
 use crate::{Access, version};
 
@@ -23,7 +26,7 @@ const ORDER_WITHIN_S: i64 = 3_600;
 /// To open a door once: late is never.
 const OPEN_WITHIN_S: i64 = 10;
 
-type Ended = (Vec<Gate>, Vec<Logged>, Vec<(OrganizationId, CommandStep)>);
+type Ended = (Vec<Gate>, Vec<Logged>, Vec<(OrganizationId, DoorStep)>);
 
 impl Access {
     /// Has one door, a group of them or all work in another way; the doors. Permission: `ControlDoors`, and a fresh proof of
@@ -74,7 +77,7 @@ impl Access {
         }
         tx.commit().await?;
         for step in steps {
-            self.0.devices.announce_command(organization, step);
+            self.announce_step(organization, step);
         }
         for one in logged {
             self.announce_event(one);
@@ -101,8 +104,12 @@ impl Access {
             return Err(Error::conflict("lockdown", "The door is locked down: end the lockdown to open it."));
         }
         let args = json!({"for_s": gate.unlock_s, "door": gate.id});
+        let who = actor.label();
         let step = match (gate.lock_id, gate.reader_id.or(gate.exit_reader_id)) {
-            (Some(lock), _) => self.tell_device(&mut tx, actor, lock, "unlock", args, OPEN_WITHIN_S).await?,
+            (Some(lock), _) => {
+                let (operation, at) = gate.let_in(&who, now);
+                self.tell_lock(&mut tx, actor, lock, operation, at).await?
+            }
             (None, Some(reader)) => self.tell_device(&mut tx, actor, reader, "open", args, OPEN_WITHIN_S).await?,
             (None, None) => None,
         };
@@ -120,7 +127,7 @@ impl Access {
         let record = platform.audit.append(&mut tx, actor, entry).await?;
         let door = store::find(&mut tx, organization, id).await?.ok_or_else(not_found)?;
         tx.commit().await?;
-        self.0.devices.announce_command(organization, step);
+        self.announce_step(organization, step);
         if let Some(logged) = logged {
             self.announce_event(logged);
         }
@@ -162,7 +169,7 @@ impl Access {
         gate: &Gate,
         by: &str,
         now: Timestamp,
-    ) -> Result<Vec<CommandStep>> {
+    ) -> Result<Vec<DoorStep>> {
         store::update_state(tx, gate, Some(by), now).await?;
         let mut steps = Vec::new();
         let args = json!({"mode": gate.mode, "until": gate.mode_until.map(Timestamp::millis)});
@@ -173,11 +180,12 @@ impl Access {
             }
         }
         if let Some(lock) = gate.lock_id {
-            let (name, args) = match gate.mode {
-                DoorMode::Evacuation | DoorMode::Unlocked => ("unlock", json!({"hold": true, "door": gate.id})),
-                DoorMode::Normal | DoorMode::Lockdown => ("lock", json!({"door": gate.id})),
-            };
-            steps.extend(self.tell_device(tx, actor, lock, name, args, ORDER_WITHIN_S).await?);
+            let hold = gate.is_held_open(now);
+            let want = if hold { Bolt::Unlocked } else { Bolt::Locked };
+            let operation = Operation { expires_in_s: Some(ORDER_WITHIN_S), ..Operation::new(want, How::Door) };
+            let who = actor.label();
+            let at = AtDoor { door: gate.id, name: &gate.name, who: &who, hold, is_order: true };
+            steps.extend(self.tell_lock(tx, actor, lock, operation, at).await?);
         }
         Ok(steps)
     }
@@ -197,6 +205,24 @@ impl Access {
             version::bump(tx, gate.organization).await?;
         }
         Ok((gates, logged, steps))
+    }
+}
+
+impl Gate {
+    /// It is to be open for everyone.
+    fn is_held_open(&self, now: Timestamp) -> bool {
+        matches!(self.mode_at(now), DoorMode::Evacuation | DoorMode::Unlocked)
+    }
+
+    /// How its lock lets somebody in: for a while, but where it is to stay open a lock that counts seconds would end that.
+    pub(super) fn let_in<'a>(&'a self, who: &'a str, now: Timestamp) -> (Operation, AtDoor<'a>) {
+        let hold = self.is_held_open(now);
+        let operation = Operation {
+            expires_in_s: Some(OPEN_WITHIN_S),
+            for_s: Some(self.unlock_s).filter(|_| !hold),
+            ..Operation::new(Bolt::Unlocked, How::Door)
+        };
+        (operation, AtDoor { door: self.id, name: &self.name, who, hold, is_order: false })
     }
 }
 

@@ -31,7 +31,9 @@ use store::Found;
 
 pub(crate) use compat::router as compat_router;
 pub use operate::Operation;
+pub(crate) use operate::{AtDoor, EXPIRES_IN_S};
 pub(crate) use rest::router;
+pub(crate) use steps::LockStep;
 pub(crate) use topics::LockTopics;
 
 /// Most locks, and most lines of history, on a page.

@@ -48,7 +48,7 @@ impl Access {
         }
         let name = &lock.name;
         let by = match by.split_once(':') {
-            Some(("user" | "service", name)) => format!(" by {name}"),
+            Some(("user" | "service" | "person", name)) => format!(" by {name}"),
             _ => String::new(),
         };
         let (severity, title, body) = match notice {

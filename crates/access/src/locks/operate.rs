@@ -3,7 +3,7 @@
 use portico_model::access::lock::{Bolt, Happening, How, Lock, LockEventKind, LockResult, LockRole};
 use portico_model::commands::NewCommand;
 use portico_model::devices::Connection;
-use portico_model::{DeviceId, OrganizationId};
+use portico_model::{DeviceId, DoorId, OrganizationId};
 use portico_platform::audit::Entry;
 use portico_platform::{Actor, Error, Result, Tx};
 use serde_json::json;
@@ -29,6 +29,19 @@ pub struct Operation {
     pub for_s: Option<i64>,
     /// A lock that is not there is told nothing.
     pub only_online: bool,
+}
+
+/// A door has its lock moved, for somebody.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AtDoor<'a> {
+    pub door: DoorId,
+    pub name: &'a str,
+    /// As [`LockEvent::actor`](portico_model::access::lock::LockEvent::actor).
+    pub who: &'a str,
+    /// Unlocked until it is told to lock.
+    pub hold: bool,
+    /// The door works in another way from now on: what still waits for the lock is over. Letting one person in ends nothing.
+    pub is_order: bool,
 }
 
 impl Operation {
@@ -107,27 +120,66 @@ impl Access {
         id: DeviceId,
         operation: Operation,
     ) -> Result<LockStep> {
+        self.operate_for(tx, actor, organization, id, operation, None).await
+    }
+
+    /// As [`Access::operate_in`], because of a door: what it is told and its history name the door. Nothing has been
+    /// written when it cannot be told.
+    ///
+    /// # Errors
+    /// As [`Access::operate_in`].
+    pub(crate) async fn operate_at_door(
+        &self,
+        tx: &mut Tx,
+        actor: &Actor,
+        id: DeviceId,
+        operation: Operation,
+        at: AtDoor<'_>,
+    ) -> Result<LockStep> {
+        self.operate_for(tx, actor, actor.organization, id, operation, Some(at)).await
+    }
+
+    async fn operate_for(
+        &self,
+        tx: &mut Tx,
+        actor: &Actor,
+        organization: OrganizationId,
+        id: DeviceId,
+        operation: Operation,
+        at: Option<AtDoor<'_>>,
+    ) -> Result<LockStep> {
         let Operation { want, how, .. } = operation;
         let platform = &self.0.platform;
         store::hold_device(tx, id).await?;
         let before = store::find(tx, organization, id).await?.ok_or_else(not_found)?;
+        let mut args = json!({});
+        if let Some(seconds) = operation.for_s {
+            args["for_s"] = json!(seconds);
+        }
+        if let Some(at) = at {
+            args["door"] = json!(at.door);
+            if at.hold {
+                args["hold"] = json!(true);
+            }
+        }
+        let expires_in_s = operation.expires_in_s.unwrap_or(EXPIRES_IN_S);
+        let new = NewCommand { name: want.command().to_owned(), args: Some(args), expires_in_s: Some(expires_in_s) };
+        let issued = self.0.devices.issue_in(tx, actor, id, new).await?;
         // What still waits for the lock would be undone at once.
-        let withdrawn = match before.state.wanted {
+        let waiting = before.state.wanted.filter(|_| at.is_none_or(|at| at.is_order));
+        let withdrawn = match waiting {
             Some((_, command)) => self.0.devices.withdraw_in(tx, actor, id, command).await?,
             None => None,
         };
         let mut found = store::find_held(tx, organization, id).await?.ok_or_else(not_found)?;
-        let args = match operation.for_s {
-            Some(seconds) => json!({ "for_s": seconds }),
-            None => json!({}),
-        };
-        let expires_in_s = operation.expires_in_s.unwrap_or(EXPIRES_IN_S);
-        let new = NewCommand { name: want.command().to_owned(), args: Some(args), expires_in_s: Some(expires_in_s) };
-        let issued = self.0.devices.issue_in(tx, actor, id, new).await?;
         let now = platform.clock.now();
         found.state = found.state.after(Happening::Told { want, command: issued.command.id }, now);
         found.lock.relock_at = None;
-        let mut event = line(id, now, kind_of(want), actor.label(), how);
+        let who = at.map_or_else(|| actor.label(), |at| at.who.to_owned());
+        let mut event = line(id, now, kind_of(want), who, how);
+        if let Some(at) = at {
+            event.note = format!("by the door {}", at.name);
+        }
         event.result = LockResult::Pending;
         event.command_id = Some(issued.command.id);
         let entry = Entry::success(action_of(want)).target("lock", id);

@@ -31,6 +31,17 @@ impl Access {
         }))
     }
 
+    /// Who is called so in the history of locks is called otherwise from now on.
+    pub(crate) async fn rename_in_lock_history(
+        &self,
+        tx: &mut Tx,
+        organization: OrganizationId,
+        from: &str,
+        to: &str,
+    ) -> Result<()> {
+        store_event::rename_person(tx, organization, from, to).await
+    }
+
     pub(crate) async fn locks_of_erased_user(
         &self,
         tx: &mut Tx,

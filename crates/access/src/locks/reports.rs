@@ -76,7 +76,11 @@ impl Access {
             };
             event.delay_ms =
                 Some(now.millis_since(command.issued_at)).filter(|_| how == Ended::Done || how == Ended::Failed);
-            event.note.clone_from(&command.error);
+            event.note = match (event.note.as_str(), command.error.as_str()) {
+                (note, "") => note.to_owned(),
+                ("", error) => error.to_owned(),
+                (note, error) => format!("{note}: {error}"),
+            };
             if how == Ended::Done {
                 found.lock.changed_by.clone_from(&event.actor);
                 found.lock.changed_how = event.how;

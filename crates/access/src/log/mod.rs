@@ -68,6 +68,11 @@ impl Access {
         person: PersonId,
         pseudonym: &str,
     ) -> Result<u64> {
+        // The history of a lock knows a person by name alone: somebody else of the same name is renamed with him.
+        for name in store::names_of_person(tx, organization, person).await? {
+            self.rename_in_lock_history(tx, organization, &format!("person:{name}"), &format!("person:{pseudonym}"))
+                .await?;
+        }
         store::pseudonymise_person(tx, organization, person, pseudonym).await
     }
 }

@@ -321,6 +321,13 @@ pub async fn delete_lock_events_before(tx: &mut Tx, before: Timestamp) -> Result
     ).bind(before).bind(BATCH).execute(conn).await.map(|done| done.rows_affected()))?)
 }
 
+/// What a person is called in the log: names as they were then.
+pub async fn names_of_person(tx: &mut Tx, organization: OrganizationId, person: PersonId) -> Result<Vec<String>> {
+    Ok(on_db!(tx, conn => sqlx::query_scalar(
+        "select distinct person_name from access_event where organization_id = $1 and person_id = $2 and person_name <> ''",
+    ).bind(organization).bind(person).fetch_all(conn).await)?)
+}
+
 /// What a person did stays in the log, under a pseudonym and without what was shown at the reader.
 pub async fn pseudonymise_person(
     tx: &mut Tx,

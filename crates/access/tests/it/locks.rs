@@ -21,12 +21,12 @@ use serde_json::{Value, json};
 use crate::{World, each};
 
 impl World {
-    async fn new_lock(&self, owner: &Actor, name: &str) -> RegisteredLock {
+    pub async fn new_lock(&self, owner: &Actor, name: &str) -> RegisteredLock {
         let new = NewLock { name: Some(name.into()), ..NewLock::default() };
         self.access.register_lock(owner, new).await.unwrap()
     }
 
-    async fn device_says(&self, device: DeviceId, kind: TopicKind, payload: &Value) {
+    pub async fn device_says(&self, device: DeviceId, kind: TopicKind, payload: &Value) {
         let message = Inbound {
             topic: Topics::default().device(device, kind),
             payload: Bytes::from(payload.to_string()),
@@ -37,7 +37,7 @@ impl World {
         self.devices.message_handler(Topics::default()).handle(message).await.unwrap();
     }
 
-    async fn beats(&self, device: DeviceId, state: &str) {
+    pub async fn beats(&self, device: DeviceId, state: &str) {
         self.device_says(device, TopicKind::Status, &json!({"status": "online", "state": state, "battery": 80})).await;
         self.devices.flush().await.unwrap();
     }
@@ -48,7 +48,7 @@ impl World {
         self.devices.flush().await.unwrap();
     }
 
-    async fn answers(&self, device: DeviceId, command: CommandId, result: &str, state: Option<&str>) {
+    pub async fn answers(&self, device: DeviceId, command: CommandId, result: &str, state: Option<&str>) {
         let mut ack = json!({"command_id": command, "result": result});
         if let Some(state) = state {
             ack["state"] = state.into();
@@ -56,7 +56,7 @@ impl World {
         self.device_says(device, TopicKind::Ack, &ack).await;
     }
 
-    async fn position(&self, device: DeviceId) -> Position {
+    pub async fn position(&self, device: DeviceId) -> Position {
         self.access.lock(&self.manager, device).await.unwrap().lock.position
     }
 
@@ -65,16 +65,16 @@ impl World {
         self.newest_command(device).await
     }
 
-    async fn newest_command(&self, device: DeviceId) -> CommandId {
+    pub async fn newest_command(&self, device: DeviceId) -> CommandId {
         let page = self.devices.commands(&self.manager, device, None, None, Some(1)).await.unwrap();
         page.items[0].id
     }
 
-    async fn history(&self, device: DeviceId) -> Vec<LockEvent> {
+    pub async fn history(&self, device: DeviceId) -> Vec<LockEvent> {
         self.access.lock_history(&self.manager, device, None, None).await.unwrap().items
     }
 
-    async fn last(&self, device: DeviceId, kind: LockEventKind) -> LockEvent {
+    pub async fn last(&self, device: DeviceId, kind: LockEventKind) -> LockEvent {
         self.history(device).await.into_iter().find(|event| event.kind == kind).unwrap()
     }
 

@@ -4,6 +4,7 @@
 mod anomaly;
 mod bluetooth;
 mod codes;
+mod door_locks;
 mod doors;
 mod enrolment;
 mod locks;

@@ -364,6 +364,7 @@ pub struct LockEvent {
     pub at: Timestamp,
     pub kind: LockEventKind,
     /// Who, as in the audit trail.
+    // Or `person:` and a name: somebody who was let in at a door.
     pub actor: String,
     pub how: How,
     pub result: LockResult,
