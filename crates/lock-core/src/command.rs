@@ -271,7 +271,7 @@ fn signed_text(key: &Key, device: &str, command: &Command<'_>) -> Hmac<Sha256> {
     text.chain_update(command.name).chain_update(b"\n").chain_update(command.args)
 }
 
-fn mac(key: &Key) -> Hmac<Sha256> {
+pub(crate) fn mac(key: &Key) -> Hmac<Sha256> {
     // HMAC fills a short key up with zeros to the block's size (RFC 2104, section 2).
     let mut block = [0_u8; 64];
     block[..32].copy_from_slice(key);

@@ -13,4 +13,6 @@ pub mod hex;
 pub mod json;
 pub mod offline;
 pub mod queue;
+#[cfg(feature = "crypto")]
+pub mod reader;
 pub mod schedule;

@@ -348,12 +348,29 @@ pub fn decide_offline(
     used: u16,
     now_ms: i64,
 ) -> Result<Offline, Unable> {
+    usable(table, now_ms)?;
+    Ok(decide_in(table, table.mode(now_ms), shown, used, now_ms))
+}
+
+/// Whether anything is decided by this table now.
+pub(crate) fn usable(table: &Table<'_>, now_ms: i64) -> Result<(), Unable> {
     if now_ms >= table.expires_at_ms() {
         return Err(Unable::Expired);
     }
     if now_ms < table.issued_at_ms().saturating_sub(CLOCK_SLACK_MS) {
         return Err(Unable::ClockBehind);
     }
+    Ok(())
+}
+
+/// As [`decide_offline`], for a door that works so, by a table that is [`usable`].
+pub(crate) fn decide_in(
+    table: &Table<'_>,
+    mode: DoorMode,
+    shown: Option<&[u8; LOOKUP_BYTES]>,
+    used: u16,
+    now_ms: i64,
+) -> Offline {
     let local = table.local(now_ms);
     let index = shown.and_then(|lookup| table.find(lookup));
     let entry = index.and_then(|index| table.entry(index));
@@ -365,9 +382,8 @@ pub fn decide_offline(
         uses_left: (entry.uses != NONE).then(|| u32::from(entry.uses.saturating_sub(used))),
     });
     let rules = entry.into_iter().flat_map(|entry| table.rules(entry.set, local));
-    let mode = table.mode(now_ms);
     let decision = decide(now_ms, local, mode, table.leaving(), holder, rules, Passback::Clear);
-    Ok(Offline { decision, entry: index, person: entry.map(|entry| entry.person) })
+    Offline { decision, entry: index, person: entry.map(|entry| entry.person) }
 }
 
 /// Makes the new table from the one a reader has: `head` is the new table without its entries, `changes` what became of the

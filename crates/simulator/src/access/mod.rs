@@ -7,9 +7,11 @@ pub mod lock;
 pub mod people;
 pub mod reader;
 pub mod scenario;
+mod table;
 pub mod unit;
 pub mod yard;
 
+use portico_lock_core::command::Key;
 use serde_json::Value;
 
 pub use lock::Lock;
@@ -26,6 +28,8 @@ pub enum Say {
     Event(Value),
     /// A heartbeat now, because what it says has changed.
     Status,
+    /// It asks Portico for what it decides by while nobody answers.
+    Fetch,
 }
 
 /// What a device is, apart from its connection.
@@ -38,6 +42,19 @@ pub trait Body: Send + 'static {
 
     /// Time passes; called a few times a second. `connected`: whether anybody would hear it.
     fn pass(&mut self, now_ms: u64, connected: bool) -> Vec<Say>;
+
+    /// Which version it has of what it decides by; 0: none.
+    fn version(&self) -> i64 {
+        0
+    }
+
+    /// Takes the answer of `GET /api/v1/access/sync`, signed with its key; the version that it has now.
+    ///
+    /// # Errors
+    /// Why it does not take it.
+    fn take_table(&mut self, _answer: &Value, _key: &Key, _now_ms: u64) -> Result<i64, String> {
+        Err("it is no reader".to_owned())
+    }
 
     /// It lost its power: what it had in mind is gone, what is mechanical stays.
     fn restart(&mut self);

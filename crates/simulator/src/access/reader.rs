@@ -1,9 +1,11 @@
 //! A simulated reader: somebody shows a card, types a PIN or lays a finger on it; it asks, and opens when it is told to.
 
+use portico_lock_core::command::Key;
 use portico_lock_core::decide::{DoorMode, is_free};
 use portico_lock_core::queue::Queue;
 use serde_json::{Map, Value, json};
 
+use super::table::{Known, UNAVAILABLE};
 use super::{Body, Say, Touch};
 
 /// How long it waits for an answer before it decides by itself.
@@ -15,11 +17,8 @@ const MEMORY: usize = 1_024;
 /// How long it stays open when it is not said.
 const OPEN_S: u64 = 5;
 
-/// Nobody could decide.
-const UNAVAILABLE: &str = "unavailable";
-
-/// Decides without network; what a reader that was synchronised knows.
-pub type Decide = Box<dyn FnMut(&str, &str, u64) -> (bool, String) + Send>;
+/// After so long it asks again for a table that it has not got, or that is half over.
+const FETCH_AGAIN_MS: u64 = 10_000;
 
 pub struct Reader {
     /// Serves the way out.
@@ -28,7 +27,7 @@ pub struct Reader {
     next_request: u64,
     open_until_ms: u64,
     /// How its door was last told to work, and until when.
-    mode: (DoorMode, u64),
+    mode: Option<(DoorMode, u64)>,
     door_open: bool,
     /// What the last who came was told.
     last: Value,
@@ -37,7 +36,8 @@ pub struct Reader {
     offline: Queue<Value, MEMORY>,
     /// Up to which number the offline events were sent on this connection.
     uploaded: u64,
-    decide: Option<Decide>,
+    known: Known,
+    next_fetch_ms: u64,
 }
 
 impl Default for Reader {
@@ -47,14 +47,15 @@ impl Default for Reader {
             asked: Vec::new(),
             next_request: 1,
             open_until_ms: 0,
-            mode: (DoorMode::Normal, 0),
+            mode: None,
             door_open: false,
             last: Value::Null,
             enrolling: None,
             codes: Map::new(),
             offline: Queue::new(1),
             uploaded: 0,
-            decide: None,
+            known: Known::default(),
+            next_fetch_ms: 0,
         }
     }
 }
@@ -64,13 +65,6 @@ impl Reader {
     #[must_use]
     pub fn leaving() -> Self {
         Self { leaving: true, ..Self::default() }
-    }
-
-    /// As what it knows without network.
-    #[must_use]
-    pub fn with_offline(mut self, decide: Decide) -> Self {
-        self.decide = Some(decide);
-        self
     }
 
     /// Events that nobody has confirmed yet.
@@ -91,22 +85,21 @@ impl Reader {
 
     /// Nobody answers: it decides by what it knows, and remembers that it did.
     fn decide_alone(&mut self, method: &str, value: &str, now_ms: u64) {
-        let (granted, reason) = match &mut self.decide {
-            Some(decide) => decide(method, value, now_ms),
-            None => (self.is_free(now_ms), UNAVAILABLE.to_owned()),
-        };
-        let mut event = json!({ "ts": now_ms, "method": method, "granted": granted, "reason": reason });
-        let (member, shown) = shown(method, value);
-        event[member] = shown;
+        let decided = self.known.decide(method, value, self.ordered(now_ms), self.leaving, now_ms);
         // A full queue shows as a gap in the numbers.
-        let _ = self.offline.push(event);
-        self.told(granted, &reason, OPEN_S, now_ms);
+        let _ = self.offline.push(decided.event);
+        self.told(decided.granted, decided.reason, decided.unlock_s.unwrap_or(OPEN_S), now_ms);
+    }
+
+    /// How its door was told to work since its table came.
+    fn ordered(&self, now_ms: u64) -> Option<DoorMode> {
+        self.mode.map(|(mode, until_ms)| if now_ms < until_ms { mode } else { DoorMode::Normal })
     }
 
     /// Its own rule for when nobody can decide.
     fn is_free(&self, now_ms: u64) -> bool {
-        let (mode, until_ms) = self.mode;
-        is_free(if now_ms < until_ms { mode } else { DoorMode::Normal }, self.leaving)
+        let now = i64::try_from(now_ms).unwrap_or(i64::MAX);
+        is_free(self.ordered(now_ms).unwrap_or_else(|| self.known.mode(now)), self.leaving)
     }
 
     fn told(&mut self, granted: bool, reason: &str, for_s: u64, now_ms: u64) {
@@ -128,6 +121,19 @@ impl Reader {
         Some(Say::Event(json!({ "type": "enrolled", "enrolment_id": id, "value": value })))
     }
 
+    /// It has forgotten how far it had counted: what it still has gets new numbers.
+    fn count_from(&mut self, next: u64) {
+        if next <= self.offline.next_number() {
+            return;
+        }
+        let mut anew = Queue::new(next);
+        for (_, event) in self.offline.iter() {
+            let _ = anew.push(event.clone());
+        }
+        self.offline = anew;
+        self.uploaded = 0;
+    }
+
     /// What happened offline, a batch at a time.
     fn upload(&mut self) -> Option<Say> {
         let events: Vec<Value> = self
@@ -142,7 +148,8 @@ impl Reader {
             })
             .collect();
         self.uploaded = events.last()?["seq"].as_u64()?;
-        Some(Say::Event(json!({ "type": "offline_events", "events": events })))
+        let oldest = self.offline.iter().next().map_or(self.offline.next_number(), |(number, _)| number);
+        Some(Say::Event(json!({ "type": "offline_events", "events": events, "oldest_seq": oldest })))
     }
 }
 
@@ -191,7 +198,7 @@ impl Body for Reader {
                     Some("unlocked") => DoorMode::Unlocked,
                     _ => DoorMode::Normal,
                 };
-                self.mode = (mode, args["until"].as_u64().unwrap_or(u64::MAX));
+                self.mode = Some((mode, args["until"].as_u64().unwrap_or(u64::MAX)));
                 vec![done(json!({ "result": "ok" }))]
             }
             "enrol" => {
@@ -215,9 +222,12 @@ impl Body for Reader {
             }
             "offline_taken" => {
                 self.offline.acknowledge(args["seq"].as_u64().unwrap_or(0));
+                if args["conflicts"].as_array().is_some_and(|conflicts| !conflicts.is_empty()) {
+                    self.count_from(args["next_seq"].as_u64().unwrap_or(0));
+                }
                 vec![done(json!({ "result": "ok" }))]
             }
-            "sync" => vec![done(json!({ "result": "ok" }))],
+            "sync" => vec![Say::Fetch],
             _ => vec![done(json!({ "result": "failed", "error": "unknown command" }))],
         }
     }
@@ -254,13 +264,31 @@ impl Body for Reader {
         if !connected {
             // The next connection hears all of it again: what was sent before may be lost.
             self.uploaded = 0;
+            self.next_fetch_ms = 0;
             return Vec::new();
+        }
+        if now_ms >= self.next_fetch_ms {
+            self.next_fetch_ms = now_ms + FETCH_AGAIN_MS;
+            return vec![Say::Fetch];
         }
         self.upload().into_iter().collect()
     }
 
+    fn version(&self) -> i64 {
+        self.known.version()
+    }
+
+    fn take_table(&mut self, answer: &Value, key: &Key, now_ms: u64) -> Result<i64, String> {
+        let version = self.known.take(answer, key)?;
+        // It says how the door works, too.
+        self.mode = None;
+        self.next_fetch_ms = self.known.half_over_ms().unwrap_or(0).max(now_ms + FETCH_AGAIN_MS);
+        self.count_from(answer["next_seq"].as_u64().unwrap_or(0));
+        Ok(version)
+    }
+
     fn restart(&mut self) {
-        // The queue lies in its flash.
+        // Table and queue lie in its flash.
         self.asked.clear();
         self.enrolling = None;
         self.open_until_ms = 0;
@@ -271,15 +299,18 @@ impl Body for Reader {
         json!({
             "door": if self.door_open { "open" } else { "closed" },
             "last": self.last,
+            "shown": self.next_request - 1,
             "enrolling": self.enrolling.is_some(),
             "codes": self.codes.len(),
             "offline": self.offline.len(),
+            "table": self.known.version(),
         })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::table::tests::{KEY, START, answer};
     use super::*;
 
     fn show(value: &str) -> Touch {
@@ -298,24 +329,67 @@ mod tests {
         assert_eq!(reader.obey("access_decision", &args, 100), [Say::Ack(json!({ "result": "ok" }))]);
         assert_eq!(reader.face()["last"], json!({ "granted": true, "reason": "granted" }));
         assert_eq!(reader.obey("access_decision", &args, 100).len(), 1, "once more changes nothing");
-        assert!(reader.pass(10_000, true).is_empty(), "nothing was decided alone");
+        assert_eq!((reader.pass(10_000, true), reader.waiting()), (vec![Say::Fetch], 0), "nothing was decided alone");
+    }
+
+    /// With its table, on a connection.
+    fn synchronised() -> Reader {
+        let mut reader = Reader::default();
+        assert_eq!(reader.pass(START, true), [Say::Fetch]);
+        assert_eq!(reader.take_table(&answer(3, 1), &KEY, START), Ok(3));
+        assert!(reader.pass(START + 1, true).is_empty(), "it has what it needs");
+        reader
     }
 
     #[test]
-    fn without_network_it_decides_alone_and_tells_later_until_it_is_confirmed() {
-        let mut reader = Reader::default().with_offline(Box::new(|_, value, _| (value == "GOOD", "x".to_owned())));
-        reader.touch(&show("GOOD"), 1_000);
-        reader.touch(&show("BAD"), 1_000);
-        assert!(reader.pass(1_001, false).is_empty());
-        assert_eq!((reader.waiting(), reader.face()["last"]["granted"].clone()), (2, json!(false)));
-        let [Say::Event(batch)] = &reader.pass(2_000, true)[..] else { panic!() };
-        assert_eq!(batch["events"].as_array().unwrap().len(), 2);
-        assert_eq!((&batch["events"][0]["seq"], &batch["events"][0]["granted"]), (&json!(1), &json!(true)));
-        assert!(reader.pass(2_100, true).is_empty(), "it waits for the confirmation");
-        reader.pass(3_000, false);
-        assert_eq!(reader.pass(4_000, true).len(), 1, "and tells again on the next connection");
+    fn without_network_it_decides_by_its_table_and_tells_later_until_it_is_confirmed() {
+        let mut reader = synchronised();
+        reader.restart();
+        reader.touch(&show("GOOD"), START);
+        reader.touch(&show("BAD"), START);
+        assert!(reader.pass(START + 1, false).is_empty());
+        let last = json!({ "granted": false, "reason": "unknown_credential" });
+        assert_eq!((reader.waiting(), reader.face()["last"].clone()), (2, last));
+        assert_eq!(reader.open_until_ms, START + 1 + 9_000, "as long as the table says");
+        assert_eq!(reader.pass(START + 2_000, true), [Say::Fetch], "first what is new");
+        let [Say::Event(batch)] = &reader.pass(START + 2_100, true)[..] else { panic!() };
+        assert_eq!((batch["events"].as_array().unwrap().len(), &batch["oldest_seq"]), (2, &json!(1)));
+        let (good, bad) = (&batch["events"][0], &batch["events"][1]);
+        assert_eq!((&good["seq"], &good["granted"], &good["person"]), (&json!(1), &json!(true), &json!(7)));
+        assert_eq!((&bad["seq"], &bad["granted"], &bad["person"]), (&json!(2), &json!(false), &Value::Null));
+        assert_eq!((good["lookup"].as_str().unwrap().len(), good.get("rfid_uid")), (32, None));
+        assert!(reader.pass(START + 2_200, true).is_empty(), "it waits for the confirmation");
+        reader.pass(START + 3_000, false);
+        reader.pass(START + 4_000, true);
+        assert_eq!(reader.pass(START + 4_100, true).len(), 1, "and tells again on the next connection");
         reader.obey("offline_taken", &json!({ "seq": 2 }), 0);
         assert_eq!(reader.waiting(), 0);
+    }
+
+    #[test]
+    fn it_asks_for_a_table_on_each_connection_and_when_half_of_it_is_over() {
+        let mut reader = Reader::default();
+        assert_eq!(reader.pass(START, true), [Say::Fetch]);
+        assert!(reader.pass(START + FETCH_AGAIN_MS - 1, true).is_empty());
+        assert_eq!(reader.pass(START + FETCH_AGAIN_MS, true), [Say::Fetch], "it has got none");
+        reader.take_table(&answer(3, 1), &KEY, START).unwrap();
+        assert!(reader.pass(START + 43_199_999, true).is_empty());
+        assert_eq!(reader.pass(START + 43_200_000, true), [Say::Fetch]);
+        assert_eq!(reader.obey("sync", &json!({ "version": 4 }), 0), [Say::Fetch]);
+        assert_eq!((reader.version(), reader.face()["table"].clone()), (3, json!(3)));
+    }
+
+    #[test]
+    fn reader_that_forgot_its_numbers_goes_on_where_portico_says() {
+        let mut reader = Reader::default();
+        reader.touch(&show("GOOD"), START);
+        reader.pass(START, false);
+        reader.take_table(&answer(3, 18), &KEY, START).unwrap();
+        let [Say::Event(batch)] = &reader.pass(START + 1, true)[..] else { panic!() };
+        assert_eq!((&batch["events"][0]["seq"], &batch["oldest_seq"]), (&json!(18), &json!(18)));
+        reader.obey("offline_taken", &json!({ "seq": 17, "next_seq": 30, "conflicts": [18] }), START);
+        let [Say::Event(batch)] = &reader.pass(START + 2, true)[..] else { panic!() };
+        assert_eq!(batch["events"][0]["seq"], 30);
     }
 
     #[test]

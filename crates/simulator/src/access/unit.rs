@@ -22,6 +22,9 @@ use crate::state::KnownDevice;
 /// How often time passes for the body.
 const STEP: Duration = Duration::from_millis(100);
 
+/// A reader that waits for its table decides nothing meanwhile.
+const FETCH_WITHIN: Duration = Duration::from_secs(2);
+
 /// Where a unit is, and how it behaves.
 #[derive(Clone)]
 pub struct UnitOptions {
@@ -100,6 +103,7 @@ impl Unit {
             options,
             chip: Chip::default(),
             guard: None,
+            key: None,
             seen: Seen::default(),
             tell: seen_in,
         };
@@ -159,6 +163,7 @@ struct Running {
     options: UnitOptions,
     chip: Chip,
     guard: Option<Guard<Chip>>,
+    key: Option<Key>,
     seen: Seen,
     tell: watch::Sender<Seen>,
 }
@@ -205,6 +210,7 @@ impl Running {
     fn lose_power(&mut self) {
         self.body.restart();
         self.guard = None;
+        self.key = None;
         self.seen.powered = false;
         self.seen.connected = false;
         self.show();
@@ -266,7 +272,14 @@ impl Running {
                 _ = step.tick() => self.body.pass(now_ms(), self.seen.connected),
             };
             for say in &says {
-                self.say(&link, say);
+                if *say == Say::Fetch {
+                    // Portico counts a reader as informed when it says so.
+                    if let Ok(version) = self.fetch_table().await {
+                        self.publish(&link, "event", &json!({ "type": "sync_request", "version": version }));
+                    }
+                } else {
+                    self.say(&link, say);
+                }
             }
             self.show();
         }
@@ -302,8 +315,34 @@ impl Running {
                 merge(&mut status, self.body.face());
                 self.publish(link, "status", &status);
             }
-            Say::Ack(_) => {}
+            Say::Ack(_) | Say::Fetch => {}
         }
+    }
+
+    /// Has the body take what it is to decide by; the version that it has now.
+    async fn fetch_table(&mut self) -> Result<i64, String> {
+        let fetched = tokio::time::timeout(FETCH_WITHIN, self.try_fetch_table());
+        fetched.await.unwrap_or_else(|_| Err("nobody answers".to_owned()))
+    }
+
+    async fn try_fetch_table(&mut self) -> Result<i64, String> {
+        let text = |error: ApiError| error.to_string();
+        if self.key.is_none() {
+            self.fetch_key().await.map_err(text)?;
+        }
+        let mut outcome = Err(String::new());
+        // A change that does not fit, or another key: all of it, once.
+        for since in [self.body.version(), 0] {
+            let path = format!("/api/v1/access/sync?since={since}");
+            let answer = self.api.own(Method::GET, &path, &self.device.api_key, None).await.map_err(text)?;
+            let Some(key) = self.key else { break };
+            outcome = self.body.take_table(&answer, &key, now_ms());
+            if outcome.is_ok() {
+                break;
+            }
+            self.fetch_key().await.map_err(text)?;
+        }
+        outcome
     }
 
     async fn fetch_key(&mut self) -> Result<(), ApiError> {
@@ -317,6 +356,7 @@ impl Running {
         let Ok(mut guard) = Guard::new(id, key, self.chip.clone());
         let Ok(()) = guard.set_key(key, counter);
         self.guard = Some(guard);
+        self.key = Some(key);
         Ok(())
     }
 
@@ -339,10 +379,13 @@ impl Running {
             Ok((name, args)) => {
                 tokio::time::sleep(self.options.motor).await;
                 for say in self.body.obey(&name, &args, now_ms()) {
-                    if let Say::Ack(more) = say {
-                        merge(&mut answer, more);
-                    } else {
-                        self.say(link, &say);
+                    match say {
+                        Say::Ack(more) => merge(&mut answer, more),
+                        Say::Fetch => match self.fetch_table().await {
+                            Ok(version) => merge(&mut answer, json!({ "result": "ok", "version": version })),
+                            Err(error) => merge(&mut answer, json!({ "result": "failed", "error": error })),
+                        },
+                        say => self.say(link, &say),
                     }
                 }
                 let outcome = if answer["result"] == "ok" { Outcome::Done } else { Outcome::Failed };
