@@ -1,5 +1,7 @@
 //! `portico-simulator`: a virtual building on the command line.
 
+mod legacy;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,10 +12,12 @@ use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 /// Plays a building full of sensors to a Portico server, over REST and MQTT as real devices do.
-#[derive(Parser)]
+#[derive(Debug, Parser)]
 #[command(
     version,
-    after_help = "Needs an account that may register devices: --username with PORTICO_PASSWORD, or PORTICO_TOKEN."
+    after_help = "Needs an account that may register devices: --username with PORTICO_PASSWORD, or PORTICO_TOKEN.\n\
+        With --legacy: one device with the firmware from before Portico instead, for the bridge. --mqtt is the bridge's \
+        address then, --username and PORTICO_PASSWORD one of its logins; nothing else is needed."
 )]
 struct Arguments {
     /// The server's web address
@@ -61,9 +65,15 @@ struct Arguments {
     /// Stop after that many seconds; 0: at Ctrl-C
     #[arg(long, default_value_t = 0)]
     duration: u64,
+    /// Instead of a building: one device that behaves exactly as the existing firmware, over the bridge
+    #[arg(long, value_enum, conflicts_with_all = ["sensors", "rate", "time_acceleration", "history_hours", "faults"])]
+    legacy: Option<legacy::Kind>,
+    /// What the existing device calls itself: device-1, or ESP32_Door_001
+    #[arg(long, requires = "legacy")]
+    legacy_device: Option<String>,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
+#[derive(Debug, Clone, Copy, ValueEnum)]
 enum FaultLevel {
     None,
     Occasional,
@@ -76,6 +86,19 @@ async fn main() -> anyhow::Result<()> {
     let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
     tracing_subscriber::fmt().with_env_filter(filter).with_ansi(ansi).with_writer(std::io::stderr).init();
     let arguments = Arguments::parse();
+    let stop = CancellationToken::new();
+    let ending = stop.clone();
+    let duration = arguments.duration;
+    tokio::spawn(async move {
+        wait_for_the_end(duration).await;
+        ending.cancel();
+    });
+    if let Some(kind) = arguments.legacy {
+        let Arguments { mqtt, username, password, legacy_device, .. } = arguments;
+        let options = legacy::options(kind, &mqtt, username, password, legacy_device)?;
+        legacy::run(kind, options, stop).await;
+        return Ok(());
+    }
     let credentials = match (arguments.token, arguments.username, arguments.password) {
         (Some(token), _, _) => Credentials::Bearer(token),
         (None, Some(username), Some(password)) => Credentials::Password { username, password },
@@ -98,14 +121,6 @@ async fn main() -> anyhow::Result<()> {
         topic_prefix: arguments.topic_prefix,
         ..Options::new(arguments.http, arguments.mqtt, credentials)
     };
-
-    let stop = CancellationToken::new();
-    let ending = stop.clone();
-    let duration = arguments.duration;
-    tokio::spawn(async move {
-        wait_for_the_end(duration).await;
-        ending.cancel();
-    });
     let simulator = Simulator::start(options, stop.clone()).await?;
     println!("{} sensors are running; Ctrl-C ends", simulator.devices().len());
     let mut every_ten_seconds = tokio::time::interval(Duration::from_secs(10));
@@ -142,5 +157,34 @@ async fn wait_for_the_end(duration_s: u64) {
         _ = tokio::signal::ctrl_c() => {}
         () = terminated => {}
         () = limit => {}
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Arguments, clap::Error> {
+        Arguments::try_parse_from(line.split_whitespace())
+    }
+
+    #[test]
+    fn command_line_is_well_formed() {
+        <Arguments as clap::CommandFactory>::command().debug_assert();
+    }
+
+    #[test]
+    fn legacy_is_one_device_and_no_building() {
+        let line = "portico-simulator --legacy smart-lock --mqtt bridge:1884 --username esp32 --password pssword";
+        let arguments = parse(line).unwrap();
+        assert_eq!((arguments.legacy, arguments.mqtt.as_str()), (Some(legacy::Kind::SmartLock), "bridge:1884"));
+        assert_eq!((arguments.username.as_deref(), arguments.legacy_device), (Some("esp32"), None));
+        let named = parse("portico-simulator --legacy door --legacy-device ESP32_Door_002").unwrap();
+        assert_eq!(named.legacy_device.as_deref(), Some("ESP32_Door_002"));
+        assert_eq!(parse("portico-simulator --sensors 3").unwrap().legacy, None);
+        for wrong in ["--legacy", "--legacy toaster", "--legacy door --sensors 3", "--legacy-device device-1"] {
+            assert!(parse(&format!("portico-simulator {wrong}")).is_err(), "{wrong}");
+        }
     }
 }
