@@ -178,7 +178,10 @@ pub const KEYS: &[Key] = &[
         "http.rate_limits.sign_in_per_minute",
         "Attempts to sign in, set up or change a password, by address (IPv6: by /64, here and below).",
     ),
-    key("http.rate_limits.register_per_minute", "Accounts or devices registered, by address."),
+    key(
+        "http.rate_limits.register_per_minute",
+        "Accounts, devices or locks registered, cards and fingers handed in by readers (`register_rfid`, `register_fingerprint`), by address.",
+    ),
     key(
         "http.rate_limits.address_per_minute",
         "All other requests, by address, whoever makes them: an office or a gateway speaks for many.",

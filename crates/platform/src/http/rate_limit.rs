@@ -29,7 +29,7 @@ use crate::error::{Error, Result};
 pub enum RouteClass {
     /// Where passwords are tried.
     SignIn,
-    /// Where accounts and devices are made.
+    /// Where accounts, devices and locks are made, and readers hand in the cards and fingers they were shown.
     Register,
     /// Health, metrics, files, and the external broker's questions, which carry a token too long to guess.
     Free,
@@ -48,8 +48,16 @@ impl RouteClass {
             return Self::Other;
         }
         match path {
-            "/api/v1/setup" | "/api/v1/account/password" => Self::SignIn,
-            "/api/v1/auth/register" | "/api/v1/devices/register" | "/sfn/identity/sign_up" => Self::Register,
+            "/api/v1/setup" | "/api/v1/account/password" | "/api/v1/smart-lock/auth/login" => Self::SignIn,
+            "/api/v1/auth/register"
+            | "/api/v1/devices/register"
+            | "/api/v1/locks"
+            | "/api/v1/register_rfid"
+            | "/api/v1/register_fingerprint"
+            | "/api/v1/smart-lock/auth/register"
+            | "/api/v1/smart-lock/auth/signup"
+            | "/api/v1/smart-lock/locks/register"
+            | "/sfn/identity/sign_up" => Self::Register,
             _ => {
                 const PATHS: [&str; 6] =
                     ["login", "step-up", "passkey", "password-reset", "verify-email", "invitation"];
@@ -311,5 +319,17 @@ mod tests {
         assert_eq!(class(Method::GET, "/api/v1/auth/login"), RouteClass::Other);
         assert_eq!(class(Method::POST, "/api/v1/devices/register"), RouteClass::Register);
         assert_eq!(class(Method::GET, "/pkg/portico.js"), RouteClass::Free);
+        // Of the former systems, as they are after the rewrite.
+        assert_eq!(class(Method::POST, "/api/v1/smart-lock/auth/login"), RouteClass::SignIn);
+        for path in ["smart-lock/auth/register", "smart-lock/auth/signup", "smart-lock/locks/register", "locks"] {
+            assert_eq!(class(Method::POST, &format!("/api/v1/{path}")), RouteClass::Register, "{path}");
+        }
+        for path in ["register_rfid", "register_fingerprint"] {
+            assert_eq!(class(Method::POST, &format!("/api/v1/{path}")), RouteClass::Register, "{path}");
+        }
+        for path in ["locks/0199a0000000700080000000000000ab/unlock", "check_access", "clear_registration"] {
+            assert_eq!(class(Method::POST, &format!("/api/v1/{path}")), RouteClass::Other, "{path}");
+        }
+        assert_eq!(class(Method::GET, "/api/v1/locks"), RouteClass::Other);
     }
 }
