@@ -12,6 +12,7 @@ mod matrix;
 mod ota;
 mod outage;
 mod path;
+mod readers;
 mod rotation;
 mod smart_lock;
 mod wire;

@@ -13,14 +13,14 @@ use tokio::task::JoinSet;
 
 use crate::harness::{ADMIN, Device, Server, config, eventually};
 
-/// Passes bytes to the real database while open; cut, it drops every connection and accepts none.
-struct Cable {
-    address: String,
+/// Passes bytes to something real while open; cut, it drops every connection and accepts none.
+pub struct Cable {
+    pub address: String,
     open: Arc<AtomicBool>,
 }
 
 impl Cable {
-    async fn to(target: String) -> Self {
+    pub async fn to(target: String) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let open = Arc::new(AtomicBool::new(true));
@@ -51,11 +51,11 @@ impl Cable {
         Self { address, open }
     }
 
-    fn cut(&self) {
+    pub fn cut(&self) {
         self.open.store(false, Ordering::SeqCst);
     }
 
-    fn mend(&self) {
+    pub fn mend(&self) {
         self.open.store(true, Ordering::SeqCst);
     }
 }

@@ -18,33 +18,33 @@ use tokio_util::sync::CancellationToken;
 
 use crate::harness::{ADMIN, Server, each_database, each_database_with, eventually};
 
-const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(20);
 
-struct Yard {
-    server: Server,
-    token: String,
-    api: Arc<Api>,
-    stop: CancellationToken,
+pub struct Yard {
+    pub server: Server,
+    pub token: String,
+    pub api: Arc<Api>,
+    pub stop: CancellationToken,
 }
 
 impl Yard {
-    async fn new(server: Server) -> Self {
+    pub async fn new(server: Server) -> Self {
         let token = server.sign_in(ADMIN).await;
         let api = Arc::new(Api::new(&server.url, Credentials::Bearer(token.clone())).unwrap());
         Self { server, token, api, stop: CancellationToken::new() }
     }
 
-    async fn device(&self, name: &str) -> KnownDevice {
+    pub async fn device(&self, name: &str) -> KnownDevice {
         let (id, api_key) = self.server.register(&self.token, name).await;
         KnownDevice { id: id.parse().unwrap(), api_key, history_until: None }
     }
 
-    fn options(&self) -> UnitOptions {
+    pub fn options(&self) -> UnitOptions {
         let (host, port) = self.server.mqtt.rsplit_once(':').unwrap();
         UnitOptions { heartbeat: Duration::from_secs(1), ..UnitOptions::new(host, port.parse().unwrap()) }
     }
 
-    async fn lock(&self, name: &str) -> Unit {
+    pub async fn lock(&self, name: &str) -> Unit {
         let device = self.device(name).await;
         let unit = Unit::start(name, Lock::default(), self.api.clone(), device, self.options(), self.stop.clone());
         assert!(unit.until(PATIENCE, |seen| seen.connected).await);
@@ -52,7 +52,7 @@ impl Yard {
         unit
     }
 
-    async fn online(&self, device: &str) {
+    pub async fn online(&self, device: &str) {
         let path = format!("/api/v1/devices/{device}");
         eventually("the device is online", async || {
             let (_, body) = self.server.call(Method::GET, &path, Some(&self.token), None).await;
@@ -61,7 +61,7 @@ impl Yard {
         .await;
     }
 
-    async fn command(&self, device: &str, name: &str, args: Value) -> String {
+    pub async fn command(&self, device: &str, name: &str, args: Value) -> String {
         let path = format!("/api/v1/devices/{device}/commands");
         let body = json!({ "name": name, "args": args, "expires_in_s": 60 });
         let (status, answer) = self.server.call(Method::POST, &path, Some(&self.token), Some(body)).await;
@@ -69,7 +69,7 @@ impl Yard {
         answer["id"].as_str().unwrap().to_owned()
     }
 
-    async fn until(&self, device: &str, command: &str, state: &str) -> Value {
+    pub async fn until(&self, device: &str, command: &str, state: &str) -> Value {
         let path = format!("/api/v1/devices/{device}/commands/{command}");
         let last = std::cell::RefCell::new(Value::Null);
         eventually(&format!("the command is {state}"), async || {
@@ -220,7 +220,7 @@ const CARDHOLDER: [&str; 3] = [
      select $2, id, 'Everywhere', $1, 7, false, true, 0, 0 from organization",
 ];
 
-fn legacy(yard: &Yard, device: &str, username: &str, password: &str) -> LegacyOptions {
+pub fn legacy(yard: &Yard, device: &str, username: &str, password: &str) -> LegacyOptions {
     let address = yard.server.portico.access.bridge_address().unwrap();
     LegacyOptions {
         host: address.ip().to_string(),

@@ -5,6 +5,7 @@ use portico_model::ErrorKind;
 use portico_model::access::door::DoorScope;
 use portico_model::access::{DoorMode, Method};
 use portico_platform::mqtt::{Inbound, TopicKind, Topics};
+use portico_platform::on_db;
 use portico_platform::outbox::MqttMessage;
 use serde_json::{Value, json};
 
@@ -132,6 +133,32 @@ async fn who_was_sent_away_is_not_let_in_when_the_database_is_back() {
         handler.handle(world.inbound(id, &question("r2"))).await.unwrap();
         assert_eq!(world.count("select count(*) from command where name = 'unlock'").await, 1);
         assert!(world.unrecorded().await.is_empty());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn database_that_does_not_answer_in_time_opens_nothing_later() {
+    each(|world| async move {
+        let lock = world.reader("bolt").await.device.id;
+        let (_, reader) = world.door("Main", |door| door.lock_id = Some(lock)).await;
+        let id = reader.device.id;
+        world.cardholder("Ann", 7, CARD).await;
+        // Somebody else holds what the decision needs.
+        let mut held = world.platform.db.begin().await.unwrap();
+        on_db!(&mut held, conn => sqlx::query("update access_door set name = name").execute(conn).await.map(drop))
+            .unwrap();
+        let handler = world.devices.message_handler(Topics::default());
+        let message = world.inbound(id, &question("r1"));
+        let asking = tokio::spawn(async move { while handler.handle(message.clone()).await.is_err() {} });
+        let patience = std::time::Duration::from_secs(20);
+        let said = tokio::time::timeout(patience, world.platform.outbox.next_unrecorded()).await.unwrap().unwrap();
+        assert_eq!(read(&said), refusal(id, "r1"));
+        held.rollback().await.unwrap();
+        tokio::time::timeout(patience, asking).await.unwrap().unwrap();
+        assert_eq!(world.count("select count(*) from access_event where granted = true").await, 0);
+        assert_eq!(world.count("select count(*) from access_event where reason = 'unavailable'").await, 1);
+        assert_eq!(world.count("select count(*) from command").await, 0);
     })
     .await;
 }
