@@ -117,10 +117,12 @@ fn Line(event: LockEvent) -> impl IntoView {
             <td>
                 {who(&event.actor)} " " <span class="sub">{how_word(event.how)}</span>
             </td>
-            <td class="cell-result">
-                {is_asked.then(|| result_badge(event.result))}
-                {event.delay_ms.map(|delay| view! { <span class="sub number">{delay_text(delay)}</span> })}
-                {why.map(|why| view! { <span class="sub">{why}</span> })}
+            <td>
+                <span class="lock-result">
+                    {is_asked.then(|| result_badge(event.result))}
+                    {event.delay_ms.map(|delay| view! { <span class="sub number">{delay_text(delay)}</span> })}
+                    {why.map(|why| view! { <span class="sub">{why}</span> })}
+                </span>
             </td>
         </tr>
     }

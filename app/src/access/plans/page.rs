@@ -215,6 +215,18 @@ fn Marker(id: DoorId, door: Memo<Option<Door>>) -> impl IntoView {
     let class = move || seen.with(|seen| seen.as_ref().map_or("plan-door", |(tone, _, _)| tone_class(*tone)));
     let glyph = move || seen.with(|seen| seen.as_ref().map_or("", |(_, glyph, _)| glyph.path()));
     let words = move || seen.with(|seen| seen.as_ref().map(|(_, _, words)| words.clone()).unwrap_or_default());
+    // At the edge its name grows inwards.
+    let edge = Memo::new(move |_| {
+        let x = door.with(|door| door.as_ref().and_then(|door| door.plan_x)).unwrap_or(0.5);
+        if x < 0.08 {
+            ("start", "-15")
+        } else if x > 0.92 {
+            ("end", "15")
+        } else {
+            ("middle", "0")
+        }
+    });
+    let (anchor, shift) = (move || edge.get().0, move || edge.get().1);
     let navigate = leptos_router::hooks::use_navigate();
     let address = format!("/doors/{id}");
     let there = address.clone();
@@ -230,7 +242,7 @@ fn Marker(id: DoorId, door: Memo<Option<Door>>) -> impl IntoView {
                 <circle class="plan-reach" r="22" />
                 <circle class="plan-spot" r="15" />
                 <path d=glyph transform="translate(-9 -9) scale(0.9)" />
-                <text y="30" text-anchor="middle">{move || of(|door| door.name.clone())}</text>
+                <text y="30" x=shift text-anchor=anchor>{move || of(|door| door.name.clone())}</text>
             </a>
         </svg>
     }

@@ -119,7 +119,7 @@ fn NewPolicy(shown: Memo<PoliciesView>, form: FormState) -> impl IntoView {
 fn EditPolicy(shown: Memo<PoliciesView>, form: FormState, editing: Editing) -> impl IntoView {
     let title = format!("Change “{}”", editing.policy.terms.name);
     view! {
-        <section class="card" aria-labelledby="edit-title">
+        <section class="card edit-card" aria-labelledby="edit-title">
             <div class="card-head">
                 <h2 id="edit-title">{title}</h2>
                 <a class="button" href="/policies">

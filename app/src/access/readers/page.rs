@@ -67,7 +67,7 @@ fn Readers(shown: Memo<Vec<ReaderSync>>) -> impl IntoView {
                             <th scope="col">"Reader"</th>
                             <th scope="col">"Decides until"</th>
                             <th scope="col">"Last told"</th>
-                            <th scope="col">"Own events"</th>
+                            <th scope="col">"Decided alone"</th>
                         </tr>
                     </thead>
                     <tbody>{readers.into_iter().map(|reader| view! { <ReaderRow reader /> }).collect_view()}</tbody>
@@ -109,7 +109,7 @@ fn ReaderRow(reader: ReaderSync) -> impl IntoView {
             </th>
             <td class="cell-place">
                 {match reader.expires_at {
-                    Some(at) => view! { <Moment at=Signal::stored(at) /> }.into_any(),
+                    Some(at) => view! { <span class="on-phone">"until "</span> <Moment at=Signal::stored(at) /> }.into_any(),
                     None => view! { <span class="quiet">"It keeps the door shut"</span> }.into_any(),
                 }}
             </td>
@@ -118,8 +118,8 @@ fn ReaderRow(reader: ReaderSync) -> impl IntoView {
             </td>
             <td class="cell-place">
                 {match reader.last_seq {
-                    0 => "None yet".to_owned(),
-                    last => format!("up to no. {last}"),
+                    0 => "No own events yet".to_owned(),
+                    last => format!("Own events up to no. {last}"),
                 }}
                 {lost.map(|lost| view! { <span class="sub danger">{lost}</span> })}
             </td>
