@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use portico_model::access::log::{EventCursor, EventSearch};
-use portico_model::access::{AccessEvent, AccessKind, Method};
+use portico_model::access::{AccessEvent, AccessKind, AccessReason, Method};
 use portico_model::{AccessEventId, CredentialId, DeviceId, DoorId, OrganizationId, PersonId, PolicyId, Timestamp};
 use portico_platform::{Error, Result, Tx, on_db};
 use sqlx::AssertSqlSafe;
@@ -133,6 +133,9 @@ enum Bind {
 struct Conditions {
     sql: String,
     binds: Vec<Bind>,
+    is_sqlite: bool,
+    /// There is one whose index leads to few events.
+    is_led: bool,
 }
 
 impl Conditions {
@@ -142,55 +145,76 @@ impl Conditions {
         let _ = write!(self.sql, " and {}", sql.replace('?', &format!("${}", self.binds.len())));
     }
 
+    /// A column that has an index; those that lead to fewer events come first. SQLite, which keeps no statistics, takes all
+    /// indexes with as many columns for equally good, and would look for a person through all events with cards: the plus
+    /// keeps it from the index of every column but the first.
+    fn equal(&mut self, column: &str, bind: Bind) {
+        let plus = if self.is_led && self.is_sqlite { "+" } else { "" };
+        self.is_led = true;
+        self.add(&format!("{plus}{column} = ?"), bind);
+    }
+
     fn bind(&mut self, bind: Bind) -> String {
         self.binds.push(bind);
         format!("${}", self.binds.len())
     }
 }
 
-/// The conditions of a search. Literal ones are those of the partial indexes.
-fn conditions(organization: OrganizationId, search: &EventSearch, people: Option<Vec<PersonId>>) -> Conditions {
-    let mut all = Conditions { sql: "organization_id = $1".to_owned(), binds: vec![Bind::Organization(organization)] };
+/// The conditions of a search, but for the part of a name. Literal ones are those of the partial indexes.
+fn conditions(organization: OrganizationId, search: &EventSearch, is_sqlite: bool) -> Conditions {
+    let mut all = Conditions {
+        sql: "organization_id = $1".to_owned(),
+        binds: vec![Bind::Organization(organization)],
+        is_sqlite,
+        is_led: !search.who.trim().is_empty(),
+    };
     if let Some(person) = search.person {
-        all.add("person_id = ?", Bind::Person(person));
+        all.equal("person_id", Bind::Person(person));
     }
-    if let Some(people) = people {
-        let places: Vec<String> = people.into_iter().map(|person| all.bind(Bind::Person(person))).collect();
-        let _ = match places.as_slice() {
-            [] => write!(all.sql, " and 1 = 0"),
-            [one] => write!(all.sql, " and person_id = {one}"),
-            many => write!(all.sql, " and person_id in ({})", many.join(", ")),
-        };
-    }
-    if let Some(door) = search.door {
-        all.add("door_id = ?", Bind::Door(door));
-    }
-    match search.granted {
-        Some(true) => all.sql.push_str(" and granted = true"),
-        Some(false) => all.sql.push_str(" and granted = false"),
+    match search.kind {
+        Some(AccessKind::Request) => all.add("kind = ?", Bind::Word(AccessKind::Request.as_str())),
+        Some(kind) => {
+            all.equal("kind", Bind::Word(kind.as_str()));
+            all.sql.push_str(" and kind <> 'request'");
+        }
         None => {}
     }
+    if let Some(door) = search.door {
+        all.equal("door_id", Bind::Door(door));
+    }
+    // The conditions of SQLite's partial indexes are written with numbers.
+    match (search.granted, is_sqlite) {
+        (Some(true), true) => all.sql.push_str(" and granted = 1"),
+        (Some(true), false) => all.sql.push_str(" and granted = true"),
+        (Some(false), true) => all.sql.push_str(" and granted = 0"),
+        (Some(false), false) => all.sql.push_str(" and granted = false"),
+        (None, _) => {}
+    }
     if let Some(reason) = search.reason {
-        all.add("reason = ?", Bind::Word(reason.as_str()));
-    }
-    if let Some(method) = search.method {
-        all.add("method = ?", Bind::Word(method.as_str()));
-    }
-    if let Some(kind) = search.kind {
-        all.add("kind = ?", Bind::Word(kind.as_str()));
-        if kind != AccessKind::Request {
-            all.sql.push_str(" and kind <> 'request'");
+        all.equal("reason", Bind::Word(reason.as_str()));
+        if reason != AccessReason::Granted {
+            all.sql.push_str(" and reason <> 'granted'");
         }
     }
     match search.anomaly {
-        Some(true) => all.sql.push_str(" and is_anomaly"),
+        Some(true) => {
+            all.sql.push_str(" and is_anomaly");
+            all.is_led = true;
+        }
         Some(false) => all.sql.push_str(" and not is_anomaly"),
         None => {}
     }
     match search.offline {
-        Some(true) => all.sql.push_str(" and is_offline"),
+        Some(true) => {
+            all.sql.push_str(" and is_offline");
+            all.is_led = true;
+        }
         Some(false) => all.sql.push_str(" and not is_offline"),
         None => {}
+    }
+    // There are only a few methods: the last choice.
+    if let Some(method) = search.method {
+        all.equal("method", Bind::Word(method.as_str()));
     }
     if let Some(from) = search.from {
         all.add("at >= ?", Bind::At(from));
@@ -201,15 +225,25 @@ fn conditions(organization: OrganizationId, search: &EventSearch, people: Option
     all
 }
 
-/// The people whose name has this part.
-async fn people_named(tx: &mut Tx, organization: OrganizationId, part: &str) -> Result<Vec<PersonId>> {
+/// The people whose name has the part that is looked for; absent when none is.
+async fn people_named(
+    tx: &mut Tx,
+    organization: OrganizationId,
+    search: &EventSearch,
+) -> Result<Option<Vec<PersonId>>> {
+    let part = search.who.trim().to_lowercase();
+    if part.is_empty() {
+        return Ok(None);
+    }
     let escaped = part.replace('!', "!!").replace('%', "!%").replace('_', "!_");
-    Ok(on_db!(tx, conn => sqlx::query_scalar(
+    Ok(Some(on_db!(tx, conn => sqlx::query_scalar(
         "select id from access_person where organization_id = $1 and lower(name) like $2 escape '!' order by id limit $3",
-    ).bind(organization).bind(format!("%{escaped}%")).bind(MOST_PEOPLE).fetch_all(conn).await)?)
+    ).bind(organization).bind(format!("%{escaped}%")).bind(MOST_PEOPLE).fetch_all(conn).await)?))
 }
 
-/// The text of a page's query and what it compares with.
+/// The text of a page's query and what it compares with. Of several people each one's newest are read by his own part of
+/// the index, and the newest of those are the page: no index holds the events of several in order, and looking through
+/// all events for those of people who seldom come would take longer the longer the log is.
 fn page_query(
     organization: OrganizationId,
     search: &EventSearch,
@@ -218,21 +252,34 @@ fn page_query(
     limit: i64,
     is_sqlite: bool,
 ) -> (String, Vec<Bind>) {
-    let mut all = conditions(organization, search, people);
-    if is_sqlite {
-        // The conditions of SQLite's partial indexes are written so.
-        all.sql = all.sql.replace("granted = true", "granted = 1").replace("granted = false", "granted = 0");
-    }
+    let mut all = conditions(organization, search, is_sqlite);
     if let Some(before) = before {
         let at = all.bind(Bind::At(before.at));
         let id = all.bind(Bind::Event(before.id));
         let _ = write!(all.sql, " and (at, id) < ({at}, {id})");
     }
+    let places: Option<Vec<String>> =
+        people.map(|people| people.into_iter().map(|person| all.bind(Bind::Person(person))).collect());
     let limit = all.bind(Bind::Number(limit));
-    let sql = format!(
-        concat!("select ", columns!(), " from access_event where {} order by at desc, id desc limit {}"),
-        all.sql, limit
-    );
+    let newest = |more: &str| {
+        format!(
+            concat!("select ", columns!(), " from access_event where {}{} order by at desc, id desc limit {}"),
+            all.sql, more, limit
+        )
+    };
+    let sql = match places.as_deref() {
+        None => newest(""),
+        Some([]) => newest(" and 1 = 0"),
+        Some([one]) => newest(&format!(" and person_id = {one}")),
+        Some(many) => {
+            let of_each = many.iter().map(|place| {
+                let newest = newest(&format!(" and person_id = {place}"));
+                format!(concat!("select ", columns!(), " from ({}) as newest"), newest)
+            });
+            let all_of_them: Vec<String> = of_each.collect();
+            format!("{} order by at desc, id desc limit {limit}", all_of_them.join(" union all "))
+        }
+    };
     (sql, all.binds)
 }
 
@@ -262,8 +309,7 @@ pub async fn list(
     before: Option<EventCursor>,
     limit: i64,
 ) -> Result<Vec<AccessEvent>> {
-    let who = search.who.trim().to_lowercase();
-    let people = if who.is_empty() { None } else { Some(people_named(tx, organization, &who).await?) };
+    let people = people_named(tx, organization, search).await?;
     let (sql, binds) = page_query(organization, search, people, before, limit, matches!(tx, Tx::Sqlite(_)));
     let rows: Vec<Row> = on_db!(tx, conn => {
         bound!(sqlx::query_as::<_, Row>(AssertSqlSafe(sql)), binds).fetch_all(conn).await
@@ -275,7 +321,8 @@ pub async fn list(
 pub async fn explain(tx: &mut Tx, organization: OrganizationId, search: &EventSearch) -> Result<String> {
     let before = EventCursor { at: Timestamp::from_millis(i64::MAX), id: AccessEventId::nil() };
     let is_sqlite = matches!(tx, Tx::Sqlite(_));
-    let (sql, binds) = page_query(organization, search, None, Some(before), 51, is_sqlite);
+    let people = people_named(tx, organization, search).await?;
+    let (sql, binds) = page_query(organization, search, people, Some(before), 51, is_sqlite);
     let lines: Vec<String> = match tx {
         Tx::Sqlite(transaction) => {
             let rows: Vec<(i64, i64, i64, String)> =
