@@ -58,6 +58,7 @@ impl Connection {
                     self.fill().await?;
                 }
             }
+            None if status == 204 => {}
             None => bail!("an answer without length"),
         }
         let body = self.input[head..].to_vec();
@@ -144,11 +145,11 @@ pub async fn paced(
 }
 
 #[allow(clippy::cast_precision_loss)] // far below 2^53
-fn to_f64(number: u64) -> f64 {
+pub fn to_f64(number: u64) -> f64 {
     number as f64
 }
 
-async fn gather(mut workers: tokio::task::JoinSet<Result<Latencies>>) -> Result<Latencies> {
+pub async fn gather(mut workers: tokio::task::JoinSet<Result<Latencies>>) -> Result<Latencies> {
     let mut all = Latencies::default();
     while let Some(latencies) = workers.join_next().await {
         all.join(latencies??);

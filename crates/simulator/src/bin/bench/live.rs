@@ -7,12 +7,16 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use futures::{SinkExt, StreamExt};
 use serde_json::json;
+use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 use crate::measure::Latencies;
+
+pub type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 /// Clients that all watch the same devices.
 pub struct Watchers {
@@ -43,6 +47,16 @@ pub struct Seen {
     pub resyncs: u64,
 }
 
+/// A websocket, as a browser's, that has asked for these topics.
+pub async fn follow(addr: &str, authorization: &str, topics: &[String]) -> Result<Socket> {
+    let mut request = format!("ws://{addr}/ws").into_client_request()?;
+    request.headers_mut().insert("authorization", HeaderValue::from_str(authorization)?);
+    let (mut socket, _) = tokio_tungstenite::connect_async(request).await.context("opening a websocket")?;
+    let subscribe = json!({ "op": "subscribe", "topics": topics }).to_string();
+    socket.send(Message::text(subscribe)).await?;
+    Ok(socket)
+}
+
 impl Watchers {
     /// Connects `count` clients, spread over the accounts; returns when each has its snapshots. The time in a message's
     /// `sent_us` value is counted from `epoch`.
@@ -57,12 +71,7 @@ impl Watchers {
         let stop = tokio_util::sync::CancellationToken::new();
         let mut clients = JoinSet::new();
         for client in 0..count {
-            let mut request = format!("ws://{addr}/ws").into_client_request()?;
-            let authorization = &authorizations[client % authorizations.len()];
-            request.headers_mut().insert("authorization", HeaderValue::from_str(authorization)?);
-            let (mut socket, _) = tokio_tungstenite::connect_async(request).await.context("opening a websocket")?;
-            let subscribe = json!({ "op": "subscribe", "topics": topics }).to_string();
-            socket.send(Message::text(subscribe)).await?;
+            let mut socket = follow(addr, &authorizations[client % authorizations.len()], topics).await?;
             let (counts, stop) = (counts.clone(), stop.clone());
             clients.spawn(async move {
                 let mut latencies = Latencies::default();

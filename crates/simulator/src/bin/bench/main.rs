@@ -4,9 +4,11 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 mod facts;
+mod fill;
 mod http;
 mod jobs;
 mod live;
+mod load;
 mod measure;
 mod mqtt;
 mod report;
@@ -52,6 +54,9 @@ pub struct Arguments {
     /// Websocket clients, at most 100 (50 a person)
     #[arg(long, default_value_t = 50)]
     watchers: usize,
+    /// Events in the access log of the job `log`; ten million take about 6 GB in the scratch directory for a while
+    #[arg(long, default_value_t = 10_000_000, value_parser = clap::value_parser!(u64).range(10_000..=100_000_000))]
+    events: u64,
     /// Where the JSON goes
     #[arg(long, default_value = "bench.json")]
     out: PathBuf,
@@ -74,6 +79,12 @@ pub enum Job {
     Post,
     Reads,
     Year,
+    /// Cards at readers: 10,000 people, 200 doors, 500 checks a second, and as many as it takes
+    Check,
+    /// A click, the lock, and another browser, at 50 commands a second
+    Lock,
+    /// Pages of a long access log
+    Log,
 }
 
 impl Arguments {
@@ -120,7 +131,19 @@ async fn measure_all(
     if arguments.wants(Job::Start) {
         jobs::start(arguments, &prepared, report).await?;
     }
-    let result = jobs::on_one_server(arguments, &mut prepared, report).await;
+    let result = measure_running(arguments, &mut prepared, report).await;
     prepared.remove().await;
     result.with_context(|| format!("measuring on {name}"))
+}
+
+async fn measure_running(arguments: &Arguments, prepared: &mut server::Prepared, report: &mut Report) -> Result<()> {
+    let others = Job::value_variants().iter().filter(|job| !matches!(job, Job::Start | Job::Log));
+    if others.into_iter().any(|job| arguments.wants(*job)) {
+        jobs::on_one_server(arguments, prepared, report).await?;
+    }
+    // The last: what it fills the log with would burden the others.
+    if arguments.wants(Job::Log) {
+        jobs::log(arguments, prepared, report).await.context("job log")?;
+    }
+    Ok(())
 }

@@ -1,12 +1,13 @@
 //! The figures, as JSON and as a table.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::measure::median;
+use crate::measure::{Latencies, median};
 
 #[derive(Debug, Serialize)]
 pub struct Report {
@@ -22,7 +23,7 @@ pub struct Report {
 #[derive(Debug, Serialize)]
 struct Figure {
     database: &'static str,
-    name: &'static str,
+    name: Cow<'static, str>,
     unit: &'static str,
     median: f64,
     min: f64,
@@ -58,11 +59,12 @@ impl Report {
     pub fn add(
         &mut self,
         database: &'static str,
-        name: &'static str,
+        name: impl Into<Cow<'static, str>>,
         unit: &'static str,
         goal: Option<Goal>,
         value: f64,
     ) {
+        let name = name.into();
         let known = self.figures.iter().position(|figure| figure.database == database && figure.name == name);
         let index = known.unwrap_or_else(|| {
             self.figures.push(Figure { database, name, unit, median: 0.0, min: 0.0, max: 0.0, runs: Vec::new(), goal });
@@ -73,6 +75,14 @@ impl Report {
         figure.median = median(&figure.runs);
         figure.min = figure.runs.iter().copied().fold(f64::INFINITY, f64::min);
         figure.max = figure.runs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    }
+
+    /// p50, p95 and p99 of one repetition; the goal is for the p99.
+    pub fn percentiles(&mut self, database: &'static str, what: &str, goal: Option<Goal>, latencies: &mut Latencies) {
+        for (percent, goal) in [(50.0, None), (95.0, None), (99.0, goal)] {
+            let value = latencies.percentile_ms(percent);
+            self.add(database, format!("{what}: p{percent}"), "ms", goal, value);
+        }
     }
 
     /// Fails when points that were acknowledged are not in the database.
@@ -176,6 +186,21 @@ mod tests {
         assert!(report.losses().is_ok());
         report.add("sqlite", "arrays: points lost", "", None, 1.0);
         assert!(report.losses().is_err());
+    }
+
+    #[test]
+    fn percentiles_are_three_figures_and_the_goal_is_for_the_last() {
+        let mut report = Report::new(BTreeMap::new(), BTreeMap::new());
+        for _ in 0..2 {
+            let mut latencies = Latencies::default();
+            (1..=100).for_each(|ms| latencies.add(std::time::Duration::from_millis(ms)));
+            report.percentiles("sqlite", "page", Some(Goal::AtMost(98.0)), &mut latencies);
+        }
+        let names: Vec<&str> = report.figures.iter().map(|figure| figure.name.as_ref()).collect();
+        assert_eq!(names, ["page: p50", "page: p95", "page: p99"]);
+        let runs: Vec<usize> = report.figures.iter().map(|figure| figure.runs.len()).collect();
+        assert_eq!(runs, [2, 2, 2]);
+        assert_eq!(report.to_string().matches("MISSED").count(), 1);
     }
 
     #[test]

@@ -39,9 +39,10 @@ impl Database {
 pub struct Prepared {
     portico: PathBuf,
     site: Option<PathBuf>,
-    data: PathBuf,
+    pub data: PathBuf,
     set: Vec<String>,
-    database_url: Option<String>,
+    /// Of the PostgreSQL database; absent: SQLite, in `data`.
+    pub database_url: Option<String>,
     /// The PostgreSQL server and the database to drop at the end.
     made: Option<(String, String)>,
     /// What decides the figures: durability, batching.
@@ -116,7 +117,7 @@ pub async fn prepare(arguments: &Arguments, database: Database, data: &Path) -> 
 }
 
 /// Runs one statement with PostgreSQL's own client.
-async fn psql(url: &str, statement: &str) -> Result<String> {
+pub async fn psql(url: &str, statement: &str) -> Result<String> {
     let installed = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let program = installed.map(|version| version.path().join("bin/psql")).find(|path| path.exists());
     let output = Command::new(program.unwrap_or_else(|| "psql".into()))

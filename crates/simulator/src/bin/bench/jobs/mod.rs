@@ -1,6 +1,9 @@
 //! What is measured.
 
+mod check;
 mod ingest;
+mod lock;
+mod log;
 mod push;
 mod requests;
 
@@ -21,6 +24,7 @@ use crate::server::{Prepared, Running, TestDevice};
 use crate::{Arguments, Job};
 
 use ingest::Ingest;
+pub use log::{log, train};
 
 /// Messages a publisher has under way; the server's receive maximum is 32.
 const WINDOW: usize = 16;
@@ -87,6 +91,12 @@ pub async fn on_one_server(arguments: &Arguments, prepared: &mut Prepared, repor
     }
     if arguments.wants(Job::Year) {
         bench.year(report).await.context("job year")?;
+    }
+    if arguments.wants(Job::Check) {
+        bench.check(report).await.context("job check")?;
+    }
+    if arguments.wants(Job::Lock) {
+        bench.lock(report).await.context("job lock")?;
     }
     report.add(prepared.database, "memory, after all this", "MB", None, resident_mb(server.process()));
     server.stop().await
