@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::failure::Failure;
 use crate::load::Ask;
 
+#[cfg(feature = "ssr")]
 const PAGE: &str = "/doors/areas";
 
 /// All that the page shows.
