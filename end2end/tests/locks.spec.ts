@@ -180,3 +180,27 @@ test("a shared lock is taken back while it is looked at", async ({ page, openCon
   const refused = await friend.request.post(`${url}/api/v1/locks/${lock.id}/unlock`, { headers: { Origin: url } });
   expect(refused.status()).toBe(404);
 });
+
+test("a lock is shared with a group of cardholders, also without JavaScript", async ({ page, openContext, house }) => {
+  const { url } = house.portico;
+  const lock = await newLock(page.request, url, "Shed");
+  const name = `Gardeners ${lock.id.slice(-6)}`;
+  const made = await page.request.post(`${url}/api/v1/access/person-groups`, { data: { name }, headers: { Origin: url } });
+  expect(made.status(), await made.text()).toBe(201);
+  await page.goto(`/locks/${lock.id}`);
+  await expectLive(page);
+  const form = page.locator("#share-lock");
+  await form.getByLabel("or a group of cardholders").selectOption({ label: name });
+  await form.getByRole("button", { name: "Share" }).click();
+  const shared = page.getByRole("list", { name: "Shared with" }).getByRole("listitem").filter({ hasText: name });
+  await expect(shared).toContainText("locks and unlocks");
+
+  const plain = await (await openContext({ baseURL: url, storageState: house.state, javaScriptEnabled: false })).newPage();
+  await plain.goto(`/locks/${lock.id}`);
+  await plain.locator("#share-lock").getByLabel("or a group of cardholders").selectOption({ label: name });
+  await plain.locator("#share-lock").getByLabel("May").selectOption("viewer");
+  await plain.locator("#share-lock").getByRole("button", { name: "Share" }).click();
+  await expect(plain.getByRole("list", { name: "Shared with" })).toContainText("sees it");
+  await plain.getByRole("button", { name: `Take the lock back from ${name}` }).click();
+  await expect(page.getByText("Nobody but its owner has this lock.")).toBeVisible();
+});

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::use_params_map;
 use portico_model::DeviceId;
-use portico_model::access::lock::{Lock, LockEvent, LockRole};
+use portico_model::access::lock::{Lock, LockEvent, LockEventKind, LockRole};
 use portico_model::identity::Permission;
 use portico_model::live::Event;
 
@@ -13,7 +13,7 @@ use super::manage::{LockActions, LockForms, Sharing};
 use super::state::{LockButton, LockConnection, OperateForms};
 use super::{GetLock, LockView};
 use crate::live::{LiveUpdate, follow, use_live};
-use crate::load::{in_place, load, reload_when};
+use crate::load::{Loaded, in_place, load, reload_when};
 use crate::time::Ago;
 use crate::ui::{ErrorSummary, Glyph, Icon};
 use crate::viewer::viewer_may;
@@ -44,14 +44,20 @@ pub fn LockPage() -> impl IntoView {
             {in_place(
                 found,
                 |view: &LockView| (view.shown.lock.id, view.shown.role),
-                move |view| view! { <LockBody view forms operate gone /> }.into_any(),
+                move |view| view! { <LockBody view found forms operate gone /> }.into_any(),
             )}
         </Transition>
     }
 }
 
 #[component]
-fn LockBody(view: Memo<LockView>, forms: LockForms, operate: OperateForms, gone: RwSignal<bool>) -> impl IntoView {
+fn LockBody(
+    view: Memo<LockView>,
+    found: Resource<Loaded>,
+    forms: LockForms,
+    operate: OperateForms,
+    gone: RwSignal<bool>,
+) -> impl IntoView {
     let (id, role) = view.with_untracked(|view| (view.shown.lock.id, view.shown.role));
     let lock = RwSignal::new(view.with_untracked(|view| view.shown.lock.clone()));
     let events = RwSignal::new(view.with_untracked(|view| view.events.clone()));
@@ -77,7 +83,13 @@ fn LockBody(view: Memo<LockView>, forms: LockForms, operate: OperateForms, gone:
                 }
             }
             LiveUpdate::Event(Event::LockChanged { lock: now }) => lock.set(now),
-            LiveUpdate::Event(Event::LockLogged { event }) => events.update(|events| fold_event(events, event)),
+            LiveUpdate::Event(Event::LockLogged { event }) => {
+                // With whom it is shared is no part of the event.
+                if matches!(event.kind, LockEventKind::Shared | LockEventKind::Unshared) {
+                    found.refetch();
+                }
+                events.update(|events| fold_event(events, event));
+            }
             LiveUpdate::Event(Event::LockRemoved { .. }) => gone.set(true),
             LiveUpdate::Event(_) => {}
         },
