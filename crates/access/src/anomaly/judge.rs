@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use portico_alarms::{Report as AlarmReport, Subject};
 use portico_model::access::anomaly::detector::{Detector, Verdict};
 use portico_model::access::anomaly::features::History;
@@ -12,6 +14,7 @@ use portico_model::alarms::rule::Tell;
 use portico_model::{AccessEventId, AnomalyModelId, OrganizationId};
 use portico_platform::{Result, Tx};
 use tokio::sync::{Notify, mpsc};
+use tokio::time::Instant;
 
 use super::sighting;
 use super::store::{self, Seen};
@@ -23,6 +26,10 @@ const QUEUE: usize = 4_096;
 
 /// Events judged in one transaction.
 pub const BATCH: usize = 64;
+
+/// How long others may join the first: each transaction is a write to the disk that somebody at a door may have to wait
+/// for, and nobody waits for a judgement.
+const GATHER: Duration = Duration::from_millis(50);
 
 /// What a person did so far is looked at so far back.
 const PAST: i64 = 300;
@@ -65,10 +72,19 @@ impl Judging {
         self.training.notified().await;
     }
 
-    /// Some that wait; waits for the first.
+    /// Some that wait; waits for the first, and a moment for others.
     pub async fn next(&self) -> Vec<Waiting> {
         let mut batch = Vec::with_capacity(BATCH);
-        self.receive.lock().await.recv_many(&mut batch, BATCH).await;
+        let mut receive = self.receive.lock().await;
+        receive.recv_many(&mut batch, BATCH).await;
+        let end = Instant::now() + GATHER;
+        while !batch.is_empty() && batch.len() < BATCH {
+            let room = BATCH - batch.len();
+            match tokio::time::timeout_at(end, receive.recv_many(&mut batch, room)).await {
+                Ok(1..) => {}
+                Ok(0) | Err(_) => break,
+            }
+        }
         batch
     }
 }
@@ -91,14 +107,22 @@ impl Access {
     pub async fn judge(&self, events: &[Waiting]) -> Result<()> {
         let platform = &self.0.platform;
         let mut judged: Vec<(OrganizationId, AccessEvent, Verdict)> = Vec::new();
+        let mut known: BTreeMap<OrganizationId, Option<(Arc<Detector>, TimeZone)>> = BTreeMap::new();
         let mut tx = platform.db.read().await?;
         for (organization, id) in events {
-            let Some(detector) = self.detector(&mut tx, *organization).await? else { continue };
+            if !known.contains_key(organization) {
+                let found = match self.detector(&mut tx, *organization).await? {
+                    Some(detector) => Some((detector, zone_of(&mut tx, *organization).await?)),
+                    None => None,
+                };
+                known.insert(*organization, found);
+            }
+            let Some(Some((detector, zone))) = known.get(organization) else { continue };
             let Some(event) = store_event(&mut tx, *organization, *id).await? else { continue };
             if event.kind != AccessKind::Request || event.score.is_some() {
                 continue;
             }
-            let verdict = verdict(&mut tx, *organization, &detector, &event).await?;
+            let verdict = verdict(&mut tx, *organization, detector, zone, &event).await?;
             judged.push((*organization, event, verdict));
         }
         drop(tx);
@@ -188,9 +212,9 @@ async fn verdict(
     tx: &mut Tx,
     organization: OrganizationId,
     detector: &Detector,
+    zone: &TimeZone,
     event: &AccessEvent,
 ) -> Result<Verdict> {
-    let zone = zone_of(tx, organization).await?;
     let before = (event.at, event.id);
     let mut past = match event.person_id {
         Some(person) => store::past_of(tx, organization, person, before, PAST).await?,
@@ -202,8 +226,8 @@ async fn verdict(
     past.extend(refusals);
     past.sort_by_key(|seen| seen.at);
     let mut history = History::default();
-    past.iter().for_each(|seen| history.observe(&sighting(&zone, seen)));
-    Ok(detector.judge(&history, &sighting(&zone, &Seen::from(event))))
+    past.iter().for_each(|seen| history.observe(&sighting(zone, seen)));
+    Ok(detector.judge(&history, &sighting(zone, &Seen::from(event))))
 }
 
 fn alarm(event: &AccessEvent, verdict: &Verdict) -> AlarmReport {
@@ -222,5 +246,25 @@ fn alarm(event: &AccessEvent, verdict: &Verdict) -> AlarmReport {
         tell: Tell::Everyone,
         escalate_after_s: None,
         repeat_every_s: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn those_that_come_soon_are_judged_together_and_at_most_a_batch_at_once() {
+        let judging = Judging::new();
+        let send = |count: usize| {
+            let one = (OrganizationId::nil(), AccessEventId::nil());
+            (0..count).for_each(|_| judging.send.try_send(one).unwrap());
+        };
+        send(3);
+        let (batch, ()) = tokio::join!(judging.next(), async { send(2) });
+        assert_eq!(batch.len(), 5);
+        send(BATCH + 1);
+        assert_eq!(judging.next().await.len(), BATCH);
+        assert_eq!(judging.next().await.len(), 1, "one that comes alone is judged too");
     }
 }
