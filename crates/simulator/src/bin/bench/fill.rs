@@ -23,7 +23,7 @@ const BATCH: u64 = 1_000_000;
 
 /// What an event needs at most while the log is filled: its row, its place in ten indexes, and sorting the largest of
 /// those; bytes.
-const BYTES_EACH: u64 = 900;
+const BYTES_EACH: u64 = 700;
 
 /// What the log holds now.
 pub struct Filled {
