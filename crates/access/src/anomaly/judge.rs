@@ -1,6 +1,7 @@
 //! Events are judged after they are written, by a task of their own: nobody waits at a door for it.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -110,12 +111,12 @@ impl Access {
         let mut known: BTreeMap<OrganizationId, Option<(Arc<Detector>, TimeZone)>> = BTreeMap::new();
         let mut tx = platform.db.read().await?;
         for (organization, id) in events {
-            if !known.contains_key(organization) {
+            if let Entry::Vacant(new) = known.entry(*organization) {
                 let found = match self.detector(&mut tx, *organization).await? {
                     Some(detector) => Some((detector, zone_of(&mut tx, *organization).await?)),
                     None => None,
                 };
-                known.insert(*organization, found);
+                new.insert(found);
             }
             let Some(Some((detector, zone))) = known.get(organization) else { continue };
             let Some(event) = store_event(&mut tx, *organization, *id).await? else { continue };

@@ -405,6 +405,8 @@ async fn every_filter_is_served_by_an_index() {
             (EventSearch { person, ..any() }, "access_event_by_person"),
             (EventSearch { door, ..any() }, "access_event_by_door"),
             (EventSearch { granted: Some(false), ..any() }, "access_event_by_re"),
+            (EventSearch { reason: Some(AccessReason::NoPolicy), ..any() }, "access_event_by_reason"),
+            (EventSearch { offline: Some(true), ..any() }, "access_event_by_offline"),
             (EventSearch { method: Some(Method::Pin), ..any() }, "access_event_by_method"),
             (EventSearch { kind: Some(AccessKind::ForcedOpen), ..any() }, "access_event_by_kind"),
             (EventSearch { anomaly: Some(true), ..any() }, "access_event_by_anomaly"),

@@ -350,10 +350,11 @@ create index access_event_by_time on access_event (organization_id, at, id);
 create index access_event_by_person on access_event (organization_id, person_id, at, id);
 create index access_event_by_door on access_event (organization_id, door_id, at, id);
 create index access_event_by_refusal on access_event (organization_id, at, id) where granted = 0;
-create index access_event_by_reason on access_event (organization_id, reason, at, id) where granted = 0;
+create index access_event_by_reason on access_event (organization_id, reason, at, id) where reason <> 'granted';
 create index access_event_by_method on access_event (organization_id, method, at, id);
 create index access_event_by_kind on access_event (organization_id, kind, at, id) where kind <> 'request';
 create index access_event_by_anomaly on access_event (organization_id, at, id) where is_anomaly;
+create index access_event_by_offline on access_event (organization_id, at, id) where is_offline;
 create unique index access_event_by_seq on access_event (reader_id, seq) where seq is not null;
 create index access_event_by_age on access_event (at);
 
