@@ -31,6 +31,12 @@ impl PlanForms {
         }
     }
 
+    /// Whether the plan is being removed: then the page is about to leave it.
+    #[must_use]
+    pub fn is_deleting(&self) -> bool {
+        self.delete.pending().get_untracked()
+    }
+
     /// How often any of them succeeded.
     #[must_use]
     pub fn successes(&self) -> u32 {

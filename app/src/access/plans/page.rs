@@ -38,7 +38,9 @@ pub fn PlanPage() -> impl IntoView {
                 }
                 news.update(|news| drop(news.insert(door.id, door)));
             }
-            LiveUpdate::Event(Event::DoorAreasChanged | Event::DoorDeleted { .. }) => page.refetch(),
+            LiveUpdate::Event(Event::DoorAreasChanged | Event::DoorDeleted { .. }) if !forms.is_deleting() => {
+                page.refetch()
+            }
             LiveUpdate::Event(_) | LiveUpdate::Snapshot(_) => {}
         },
     );
