@@ -84,6 +84,7 @@ pub fn read<T: DeserializeOwned>(loaded: Loaded) -> Result<T, Failure> {
 
 /// Shows what was loaded, within a `Transition`. Loading again changes in place what differs: a form that somebody is
 /// filling stays as it is. Only another thing (by its `key`) or a failure makes the view anew.
+#[cfg(not(feature = "ssr"))]
 pub fn in_place<T, K>(
     answer: Resource<Loaded>,
     key: fn(&T) -> K,
@@ -112,6 +113,25 @@ where
     }
 }
 
+/// On the server the answer comes once, from another thread. A memo of it could miss that it came while the memo was
+/// reading, and the page would be sent without its content: so there is none.
+#[cfg(feature = "ssr")]
+pub fn in_place<T, K>(
+    answer: Resource<Loaded>,
+    _key: fn(&T) -> K,
+    body: impl Fn(Memo<T>) -> AnyView + Send + 'static,
+) -> impl Fn() -> Option<AnyView> + Send + 'static
+where
+    T: DeserializeOwned + Clone + PartialEq + Send + Sync + 'static,
+{
+    move || {
+        Some(match read::<T>(answer.get()?) {
+            Ok(found) => body(Memo::new(move |_| found.clone())),
+            Err(failure) => view! { <ProblemView failure /> }.into_any(),
+        })
+    }
+}
+
 /// Loads again whenever the number changes, such as how often a form succeeded.
 pub fn reload_when(loaded: Resource<Loaded>, changes: impl Fn() -> u32 + 'static) {
     Effect::new(move |before: Option<u32>| {
@@ -121,4 +141,42 @@ pub fn reload_when(loaded: Resource<Loaded>, changes: impl Fn() -> u32 + 'static
         }
         now
     });
+}
+
+#[cfg(all(test, feature = "ssr"))]
+mod tests {
+    use std::time::Duration;
+
+    use axum::body::{Body, to_bytes};
+    use axum::http::Request;
+
+    use super::*;
+
+    /// However late the answer comes: while the view is made, just before or long after.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn a_page_is_rendered_with_its_answer() {
+        let _ = any_spawner::Executor::init_tokio();
+        for round in 0..4_000_u64 {
+            let page = move || {
+                let answer = Resource::new(
+                    || (),
+                    move |()| -> Loading {
+                        Box::pin(async move {
+                            let until = std::time::Instant::now() + Duration::from_micros(round % 200);
+                            while std::time::Instant::now() < until {
+                                tokio::task::yield_now().await;
+                            }
+                            Ok("7".to_owned())
+                        })
+                    },
+                );
+                let body = |shown: Memo<u32>| view! { <p>{move || format!("answer {}", shown.get())}</p> }.into_any();
+                view! { <Transition fallback=|| "loading">{in_place(answer, |shown: &u32| *shown, body)}</Transition> }
+            };
+            let answer = leptos_axum::render_app_async(page)(Request::new(Body::empty())).await;
+            let text = to_bytes(answer.into_body(), usize::MAX).await.expect("a page");
+            let text = String::from_utf8_lossy(&text);
+            assert!(text.contains("answer 7"), "round {round}: {text}");
+        }
+    }
 }
