@@ -12,6 +12,7 @@ use serde_json::Value as Json;
 
 use crate::failure::Failure;
 use crate::identity::step_up::{Proving, StepUpDialogState, use_step_up};
+use crate::ui::{Dialog, Glyph, SubmitButton};
 
 /// What a plain post left behind. Never holds a password.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,6 +88,13 @@ impl FormState {
     #[must_use]
     pub fn came_back(&self) -> bool {
         self.sent.with_value(|sent| sent.as_ref().is_some_and(|sent| sent.failure.is_some()))
+    }
+
+    /// As [`FormState::came_back`], where one form of many on a page is for the thing with this `id`; the one that makes a
+    /// new thing has none.
+    #[must_use]
+    pub fn came_back_for(&self, id: Option<&str>) -> bool {
+        self.came_back() && self.typed("id").filter(|typed| !typed.is_empty()).as_deref() == id
     }
 
     /// What a plain post that succeeded left to be shown once.
@@ -179,6 +187,37 @@ pub fn PostForm(
         <form method="post" action=form.path id=id class=class on:submit=on_submit>
             {children()}
         </form>
+    }
+}
+
+/// A button that says what it will do to one thing, and does it when it is confirmed.
+#[component]
+pub fn Confirm(
+    form: FormState,
+    /// Of the thing.
+    #[prop(into)]
+    id: String,
+    /// On the button that asks.
+    label: &'static str,
+    #[prop(default = Glyph::Trash)] glyph: Glyph,
+    /// What will happen, in a sentence.
+    #[prop(into)]
+    text: String,
+    /// On the button that does it.
+    #[prop(into)]
+    confirm: String,
+    /// Of that button.
+    #[prop(default = "button button-danger")]
+    class: &'static str,
+) -> impl IntoView {
+    view! {
+        <Dialog label glyph class="button button-small">
+            <PostForm form>
+                <input type="hidden" name="id" value=id />
+                <p>{text}</p>
+                <SubmitButton label=confirm class pending=form.pending() />
+            </PostForm>
+        </Dialog>
     }
 }
 

@@ -34,6 +34,27 @@ export async function registerByApi(request: APIRequestContext, url: string, dev
   return { id: made.id ?? made.device_id, apiKey: api_key ?? made.api_key, name: made.name };
 }
 
+/** Makes something through the REST API, with the administrator's session; what the server answered. */
+export async function makeByApi(request: APIRequestContext, url: string, path: string, data: object): Promise<{ [member: string]: any }> {
+  const answer = await request.post(`${url}/api/v1/${path}`, { data, headers: { Origin: url } });
+  expect(answer.status(), await answer.text()).toBe(201);
+  return answer.json();
+}
+
+export interface Door {
+  id: string;
+  name: string;
+  reader: Registered;
+}
+
+/** A door with a reader outside. */
+export async function makeDoor(request: APIRequestContext, url: string, what: string): Promise<Door> {
+  const reader = await registerByApi(request, url, { name: uniqueName(`${what} reader`), device_type: "reader" });
+  const name = uniqueName(what);
+  const { id } = await makeByApi(request, url, "doors", { name, location: "Ground floor", reader_id: reader.id });
+  return { id, name, reader };
+}
+
 /** Sends telemetry over HTTP with the device's key. */
 export async function send(request: APIRequestContext, url: string, device: Registered, body: unknown): Promise<void> {
   const answer = await request.post(`${url}/api/v1/telemetry`, { data: body, headers: { "X-API-Key": device.apiKey } });

@@ -1,9 +1,9 @@
 // The access log: what happens at a door shows at once, stands still on demand and loses nothing; one event with its whole
 // reason; what is unusual; without JavaScript, on a phone, in light and dark.
 
-import AxeBuilder from "@axe-core/playwright";
 import type { APIRequestContext, Page } from "@playwright/test";
 import { registerByApi, uniqueName, type Registered } from "../support/devices";
+import { expectClean, expectFits } from "../support/look";
 import { expect, expectLive, test } from "../support/test";
 
 interface Entrance {
@@ -96,10 +96,8 @@ test("pages are clean and fit a phone and a desktop, in light and dark", async (
           await screen.goto(path);
           await expectLive(screen);
         }
-        const wide = await screen.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
-        expect(wide, `${path} is wider than the ${name}`).toBeLessThanOrEqual(0);
-        const { violations } = await new AxeBuilder({ page: screen }).analyze();
-        expect(violations.map((one) => `${path}: ${one.id}: ${one.nodes.map((node) => node.html).join(" ")}`)).toEqual([]);
+        await expectFits(screen);
+        await expectClean(screen);
         const file = `${path.replace("/", "")}-${name}-${colorScheme}`;
         await screen.screenshot({ path: `screenshots/access-${file}.png`, fullPage: true });
       }

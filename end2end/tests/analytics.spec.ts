@@ -1,9 +1,9 @@
 // What is usual, learned from a log and said of what comes after it: too little to learn from, training by a button, an unusual
 // visit with its reasons, a false alarm that counts in the next training; also without JavaScript.
 
-import AxeBuilder from "@axe-core/playwright";
 import type { APIRequestContext, Page } from "@playwright/test";
-import { registerByApi, type Registered } from "../support/devices";
+import { makeByApi, registerByApi, type Registered } from "../support/devices";
+import { expectClean } from "../support/look";
 import { setUpHouse, expect, expectLive, test as base, type House } from "../support/test";
 
 /** Numbers of their cards. */
@@ -37,15 +37,10 @@ class Office {
   static async open(house: House, request: APIRequestContext): Promise<Office> {
     const { url } = house.portico;
     const reader = await registerByApi(request, url, { name: "Main reader", device_type: "reader" });
-    const post = async (path: string, data: object) => {
-      const answer = await request.post(`${url}/api/v1/${path}`, { data, headers: { Origin: url } });
-      expect(answer.status(), await answer.text()).toBe(201);
-      return (await answer.json()).id;
-    };
-    await post("doors", { name: "Main entrance", reader_id: reader.id });
+    await makeByApi(request, url, "doors", { name: "Main entrance", reader_id: reader.id });
     for (const [name, value] of [["Ann Archer", ANN], ["Ben Baker", BEN]]) {
-      const id = await post("access/people", { name });
-      await post(`access/people/${id}/credentials`, { kind: "rfid", value });
+      const { id } = await makeByApi(request, url, "access/people", { name });
+      await makeByApi(request, url, `access/people/${id}/credentials`, { kind: "rfid", value });
     }
     return new Office(house, request, reader);
   }
@@ -133,8 +128,7 @@ test("a visit in the night is found, told with its reasons, and excused", async 
   await expect(found).toContainText("02:10 is an unusual time of day for this person");
   await expect(found).toContainText(/Score 0\.\d\d/);
   await expect(figure(page)).toHaveText("1");
-  const { violations } = await new AxeBuilder({ page }).analyze();
-  expect(violations.map((one) => `${one.id}: ${one.nodes.map((node) => node.html).join(" ")}`)).toEqual([]);
+  await expectClean(page);
 
   await found.getByRole("button", { name: "False alarm" }).click();
   await expect(found.getByRole("button", { name: "Unusual after all" })).toBeVisible();

@@ -1,10 +1,10 @@
 // A lock operated over Bluetooth without network: the grant kept from when there was one, the answer to the lock's challenge,
 // what the lock refuses, and what is told of all that. The adapter is a mock; the lock behind it checks as firmware does.
 
-import AxeBuilder from "@axe-core/playwright";
 import type { Page } from "@playwright/test";
 import { bringBluetooth, BluetoothLock } from "../support/bluetooth_lock";
 import { uniqueName } from "../support/devices";
+import { expectClean } from "../support/look";
 import { expect, expectLive, signIn, test } from "../support/test";
 
 const HOUR_MS = 3_600_000;
@@ -81,8 +81,7 @@ test("without network a lock is operated by the grant kept, and tells of it late
   await expect(history).toHaveCount(3);
   for (const line of await history.all()) await expect(line).toContainText(/(Lock|Unlock).*ada.*Done/);
   await expectLive(page);
-  const { violations } = await new AxeBuilder({ page }).analyze();
-  expect(violations.map((one) => `${one.id}: ${one.nodes.map((node) => node.html).join(" ")}`)).toEqual([]);
+  await expectClean(page);
 });
 
 test("what the lock refuses, or cannot do, is told", async ({ page, house, complaints }) => {

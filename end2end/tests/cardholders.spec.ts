@@ -1,23 +1,12 @@
 // Cardholders: added, given cards and PINs, enrolled at a reader as the existing firmware does it; policies and the tester.
 
-import AxeBuilder from "@axe-core/playwright";
-import { registerByApi, uniqueName } from "../support/devices";
+import { makeByApi, registerByApi, uniqueName } from "../support/devices";
+import { expectClean, expectFits } from "../support/look";
 import { expect, expectLive, test } from "../support/test";
 
 type Page = import("@playwright/test").Page;
 
-async function post(page: Page, url: string, path: string, data: unknown): Promise<{ id: string; number: number }> {
-  const answer = await page.request.post(`${url}/api/v1/${path}`, { data, headers: { Origin: url } });
-  expect(answer.status(), await answer.text()).toBe(201);
-  return answer.json();
-}
-
 const credentials = (page: Page) => page.getByRole("table", { name: "Cards, PINs and fingers" }).getByRole("row");
-
-async function expectClean(page: Page): Promise<void> {
-  const { violations } = await new AxeBuilder({ page }).analyze();
-  expect(violations.map((violation) => `${violation.id}: ${violation.nodes.map((node) => node.target).join(", ")}`)).toEqual([]);
-}
 
 test("a cardholder is added, gets a PIN that is shown once, and it is blocked", async ({ page }) => {
   const name = uniqueName("Ann Archer");
@@ -52,7 +41,7 @@ test("a card is enrolled at a reader that polls, while the page watches", async 
   const reader = await registerByApi(page.request, url, { name: uniqueName("Front reader"), device_type: "reader" });
   const headers = { "X-API-Key": reader.apiKey };
   const poll = async () => (await request.get(`${url}/api/poll_registration`, { headers })).json();
-  const person = await post(page, url, "access/people", { name: uniqueName("Enrolled") });
+  const person = await makeByApi(page.request, url, "access/people", { name: uniqueName("Enrolled") });
   await page.goto(`/cardholders/${person.id}`);
   await expectLive(page);
   expect(await poll()).toEqual({ register: false, user_id: null });
@@ -80,8 +69,8 @@ test("a card is enrolled at a reader that polls, while the page watches", async 
 
 test("hours and a policy are made, and the tester says who gets in when, also without JavaScript", async ({ page, house, openContext }) => {
   const { url } = house.portico;
-  const door = await post(page, url, "doors", { name: uniqueName("Main entrance") });
-  const person = await post(page, url, "access/people", { name: uniqueName("Tested") });
+  const door = await makeByApi(page.request, url, "doors", { name: uniqueName("Main entrance") });
+  const person = await makeByApi(page.request, url, "access/people", { name: uniqueName("Tested") });
   const [hours, policy] = [uniqueName("Office hours"), uniqueName("Staff")];
   await page.goto("/policies");
   await expectLive(page);
@@ -142,14 +131,13 @@ for (const [width, height] of [[390, 844], [1280, 800]] as const)
       const { url } = house.portico;
       const context = await openContext({ baseURL: url, storageState: house.state, viewport: { width, height }, colorScheme: scheme });
       const page = await context.newPage();
-      const person = await post(page, url, "access/people", { name: uniqueName("Fits"), employee_id: uniqueName("E") });
+      const person = await makeByApi(page.request, url, "access/people", { name: uniqueName("Fits"), employee_id: uniqueName("E") });
       const card = { kind: "rfid", value: `${Date.now().toString(16)}${width}${scheme === "dark" ? "D" : "1"}` };
-      await post(page, url, `access/people/${person.id}/credentials`, card);
+      await makeByApi(page.request, url, `access/people/${person.id}/credentials`, card);
       for (const path of ["/cardholders", `/cardholders/${person.id}`, "/policies"]) {
         await page.goto(path);
         await expectLive(page);
-        const wide = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
-        expect(wide, `${path} scrolls sideways`).toBeLessThanOrEqual(0);
+        await expectFits(page);
         await expectClean(page);
         await page.screenshot({ path: info.outputPath(`${path.replaceAll("/", "_")}.png`), fullPage: true });
       }

@@ -1,23 +1,17 @@
 // Codes for keypads: made for a lock and for a door, shown once, set only when the lock says so, withdrawn; without
 // JavaScript; on a phone.
 
-import AxeBuilder from "@axe-core/playwright";
 import type { Page } from "@playwright/test";
-import { uniqueName } from "../support/devices";
+import { makeByApi, uniqueName } from "../support/devices";
+import { expectClean, expectFits } from "../support/look";
 import { expect, expectLive, test } from "../support/test";
-
-async function post(page: Page, url: string, path: string, data: object): Promise<{ [member: string]: any }> {
-  const answer = await page.request.post(`${url}/api/v1/${path}`, { data, headers: { Origin: url } });
-  expect(answer.status(), await answer.text()).toBe(201);
-  return answer.json();
-}
 
 const row = (page: Page, name: string) => page.getByRole("table", { name: "Codes, newest first" }).getByRole("row").filter({ hasText: name });
 
 test("a lock's code is shown once, is set when the lock says so, and is withdrawn", async ({ page, house, request, complaints }) => {
   complaints.expected.push(/status of 400/);
   const { url } = house.portico;
-  const lock = await post(page, url, "locks", { name: uniqueName("Cabin") });
+  const lock = await makeByApi(page.request, url, "locks", { name: uniqueName("Cabin") });
   const headers = { "X-API-Key": lock.api_key };
   await page.goto(`/locks/${lock.lock.id}`);
   await page.getByRole("link", { name: "Codes", exact: true }).last().click();
@@ -60,7 +54,7 @@ test("a lock's code is shown once, is set when the lock says so, and is withdraw
 
 test("without JavaScript a door's code works at once", async ({ page, house, openContext }) => {
   const { url } = house.portico;
-  const door = await post(page, url, "doors", { name: uniqueName("Side door") });
+  const door = await makeByApi(page.request, url, "doors", { name: uniqueName("Side door") });
   const plain = await (await openContext({ baseURL: url, storageState: house.state, javaScriptEnabled: false })).newPage();
   await plain.goto("/codes");
   await plain.getByText("New code", { exact: true }).click();
@@ -76,17 +70,15 @@ test("without JavaScript a door's code works at once", async ({ page, house, ope
 
 test("the page is clean and fits a phone and a desktop, in light and dark", async ({ page, house, openContext }) => {
   const { url } = house.portico;
-  const door = await post(page, url, "doors", { name: uniqueName("Gate") });
-  await post(page, url, "access/codes", { name: uniqueName("Gardener"), door_id: door.id, max_uses: 3 });
+  const door = await makeByApi(page.request, url, "doors", { name: uniqueName("Gate") });
+  await makeByApi(page.request, url, "access/codes", { name: uniqueName("Gardener"), door_id: door.id, max_uses: 3 });
   for (const [name, viewport] of [["phone", { width: 390, height: 844 }], ["desktop", { width: 1280, height: 800 }]] as const) {
     for (const colorScheme of ["light", "dark"] as const) {
       const screen = await (await openContext({ baseURL: url, storageState: house.state, viewport, colorScheme })).newPage();
       await screen.goto("/codes");
       await expectLive(screen);
-      const wide = await screen.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
-      expect(wide, `wider than the ${name}`).toBeLessThanOrEqual(0);
-      const { violations } = await new AxeBuilder({ page: screen }).analyze();
-      expect(violations.map((one) => `${one.id}: ${one.nodes.map((node) => node.html).join(" ")}`)).toEqual([]);
+      await expectFits(screen);
+      await expectClean(screen);
       await screen.screenshot({ path: `screenshots/codes-${name}-${colorScheme}.png`, fullPage: true });
     }
   }

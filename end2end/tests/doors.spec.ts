@@ -1,34 +1,17 @@
 // Doors: added, asked by a reader, watched live, locked down from one browser and seen in another, on a phone and without
 // JavaScript.
 
-import AxeBuilder from "@axe-core/playwright";
 import type { APIRequestContext, Page } from "@playwright/test";
-import { registerByApi, uniqueName, type Registered } from "../support/devices";
+import { makeDoor, registerByApi, uniqueName, type Door } from "../support/devices";
+import { expectClean } from "../support/look";
 import { expect, expectLive, test } from "../support/test";
 
-interface Made {
-  id: string;
-  name: string;
-  reader: Registered;
-}
-
-async function makeDoor(page: Page, url: string, what: string): Promise<Made> {
-  const reader = await registerByApi(page.request, url, { name: uniqueName(`${what} reader`), device_type: "reader" });
-  const name = uniqueName(what);
-  const answer = await page.request.post(`${url}/api/v1/doors`, {
-    data: { name, location: "Ground floor", reader_id: reader.id },
-    headers: { Origin: url },
-  });
-  expect(answer.status(), await answer.text()).toBe(201);
-  return { id: (await answer.json()).id, name, reader };
-}
-
-async function say(request: APIRequestContext, url: string, door: Made, state: string): Promise<void> {
+async function say(request: APIRequestContext, url: string, door: Door, state: string): Promise<void> {
   const answer = await request.post(`${url}/api/door_state`, { data: { state }, headers: { "X-API-Key": door.reader.apiKey } });
   expect(answer.ok(), await answer.text()).toBeTruthy();
 }
 
-const row = (page: Page, door: Made) => page.getByRole("row").filter({ hasText: door.name });
+const row = (page: Page, door: Door) => page.getByRole("row").filter({ hasText: door.name });
 
 test("a door is added, its reader asks, and its state is seen live", async ({ page, house, request }) => {
   const { url } = house.portico;
@@ -44,7 +27,7 @@ test("a door is added, its reader asks, and its state is seen live", async ({ pa
   await form.getByRole("button", { name: "Add door" }).click();
   await expect(page.getByRole("heading", { name, level: 1 })).toBeVisible();
   await expect(page.getByRole("link", { name: reader.name })).toBeVisible();
-  const door: Made = { id: new URL(page.url()).pathname.split("/").pop() ?? "", name, reader };
+  const door: Door = { id: new URL(page.url()).pathname.split("/").pop() ?? "", name, reader };
 
   await say(request, url, door, "closed");
   await expect(page.locator(".title-line")).toContainText("Closed");
@@ -76,7 +59,7 @@ test("a door is added, its reader asks, and its state is seen live", async ({ pa
 
 test("a lockdown from one browser is seen in another on a phone, and ended", async ({ page, openContext, house }) => {
   const { url } = house.portico;
-  const door = await makeDoor(page, url, "Lobby");
+  const door = await makeDoor(page.request, url, "Lobby");
   const phone = await (await openContext({ baseURL: url, storageState: house.state, viewport: { width: 390, height: 844 } })).newPage();
   await page.goto("/doors");
   await phone.goto("/doors");
@@ -93,8 +76,7 @@ test("a lockdown from one browser is seen in another on a phone, and ended", asy
     await expect(screen.getByRole("complementary", { name: "Lockdown" })).toBeVisible();
   }
   for (const screen of [page, phone]) {
-    const faults = (await new AxeBuilder({ page: screen }).analyze()).violations;
-    expect(faults.map((fault) => `${fault.id}: ${fault.nodes.map((node) => node.html).join(" ")}`)).toEqual([]);
+    await expectClean(screen);
   }
   await phone.getByRole("link", { name: door.name }).click();
   await expect(phone.getByRole("heading", { name: door.name, level: 1 })).toBeVisible();
@@ -114,7 +96,7 @@ test("a lockdown from one browser is seen in another on a phone, and ended", asy
 
 test("doors are locked down and freed without JavaScript", async ({ page, openContext, house }) => {
   const { url } = house.portico;
-  const door = await makeDoor(page, url, "Archive");
+  const door = await makeDoor(page.request, url, "Archive");
   const plain = await (await openContext({ baseURL: url, storageState: house.state, javaScriptEnabled: false })).newPage();
   await plain.goto(`/doors/${door.id}`);
   await expect(plain.getByRole("heading", { name: door.name, level: 1 })).toBeVisible();

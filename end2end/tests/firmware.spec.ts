@@ -1,20 +1,15 @@
 // What people tell devices: commands, wanted state, firmware. The device of these tests speaks HTTP.
 
 import { createHash, generateKeyPairSync, sign } from "node:crypto";
-import AxeBuilder from "@axe-core/playwright";
 import type { APIRequestContext, Page } from "@playwright/test";
 import { registerByApi, uniqueName, type Registered } from "../support/devices";
+import { expectClean } from "../support/look";
 import { expect, expectLive, test } from "../support/test";
 
 interface Told {
   id: string;
   name: string;
   args: Record<string, unknown>;
-}
-
-async function expectAccessible(page: Page): Promise<void> {
-  const { violations } = await new AxeBuilder({ page }).analyze();
-  expect(violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html.slice(0, 120)).join(" | ")}`)).toEqual([]);
 }
 
 /** Asks for commands as a device does, until there is one. */
@@ -87,7 +82,7 @@ test("wanted state shows what is missing until the device reports it", async ({ 
   await expect(page.getByLabel("Missing")).not.toContainText('"on"');
   await asDevice(request, url, device, "PATCH", "shadow", { level: 3 });
   await expect(page.getByText("As wanted")).toBeVisible();
-  await expectAccessible(page);
+  await expectClean(page);
 });
 
 test("an image is signed, uploaded and rolled out, and the page follows", async ({ page, house, request, complaints }) => {
@@ -125,7 +120,7 @@ test("an image is signed, uploaded and rolled out, and the page follows", async 
   await asDevice(request, url, device, "POST", "heartbeat");
   await row.getByRole("link", { name: "2.0.0" }).click();
   await expect(page.getByRole("heading", { name: `${type} 2.0.0` })).toBeVisible();
-  await expectAccessible(page);
+  await expectClean(page);
   await page.locator("#start-rollout").getByRole("button", { name: "Begin roll-out" }).click();
   await expect(page).toHaveURL(/\/firmware\/rollouts\//);
   await expectLive(page);
@@ -141,8 +136,8 @@ test("an image is signed, uploaded and rolled out, and the page follows", async 
   await asDevice(request, url, device, "PUT", "config", { status: "active", firmware_version: "2.0.0" });
   await expect(update).toContainText("Installed");
   await expect(page.locator(".title-line")).toContainText("Finished");
-  await expectAccessible(page);
+  await expectClean(page);
   await page.goto("/firmware");
   await expect(page.locator(".rollout")).toContainText("1 of 1 installed");
-  await expectAccessible(page);
+  await expectClean(page);
 });

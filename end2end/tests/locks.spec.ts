@@ -1,8 +1,8 @@
 // Locks: registered on the page, told, heard, jammed, shared and taken back; in two browsers, on a phone, without JavaScript.
 
-import AxeBuilder from "@axe-core/playwright";
 import type { APIRequestContext, Page } from "@playwright/test";
 import { uniqueName } from "../support/devices";
+import { expectClean, expectFits } from "../support/look";
 import { expect, expectLive, signIn, test } from "../support/test";
 
 interface Lock {
@@ -84,8 +84,7 @@ test("two browsers see one lock move, jam and come free", async ({ page, openCon
   await device.answer("ok", "locked");
   for (const screen of [page, watcher]) await expect(face(screen)).toHaveAttribute("data-position", "locked");
 
-  const found = await new AxeBuilder({ page }).analyze();
-  expect(found.violations.map((violation) => `${violation.id}: ${violation.nodes.map((node) => node.html).join("\n")}`)).toEqual([]);
+  await expectClean(page);
 });
 
 test("a lock that is away is told when it is back", async ({ page, house, request }) => {
@@ -124,9 +123,8 @@ test("a lock is registered, found in the list and used there on a phone", async 
   await card.getByRole("button", { name: "Lock", exact: true }).click();
   await device.answer("ok", "locked");
   await expect(card.locator(".lock-face")).toHaveAttribute("data-position", "locked");
-  expect(await page.evaluate(() => document.documentElement.scrollWidth <= window.innerWidth)).toBeTruthy();
-  const found = await new AxeBuilder({ page }).analyze();
-  expect(found.violations.map((violation) => violation.id)).toEqual([]);
+  await expectFits(page);
+  await expectClean(page);
   await page.goto(`/locks?search=${encodeURIComponent(name)}`);
   await expect(page.locator(".lock-card")).toHaveCount(1);
 });

@@ -1,9 +1,9 @@
 // Every page at a phone's and a desktop's width, in light and dark: no accessibility violation, nothing wider than the
 // screen, and a screenshot in screenshots/ to look at.
 
-import AxeBuilder from "@axe-core/playwright";
 import type { Page } from "@playwright/test";
 import { dayOfValues, registerByApi, send, type Registered } from "../support/devices";
+import { expectClean, expectFits } from "../support/look";
 import { expect, expectLive, test } from "../support/test";
 
 const SCREENS = [
@@ -141,10 +141,7 @@ test.describe("pages", () => {
           await shot.prepare?.(page);
 
           await page.screenshot({ path: `screenshots/${shot.name}-${screen}-${colorScheme}.png`, fullPage: true });
-          const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
-          expect(overflow, "pixels wider than the screen").toBeLessThanOrEqual(0);
-          const { violations } = await new AxeBuilder({ page }).analyze();
-          const found = violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => `${node.html.slice(0, 120)} ${node.any[0]?.message ?? ""}`).join(" | ")}`);
-          expect(found).toEqual([]);
+          await expectFits(page);
+          await expectClean(page);
         });
 });

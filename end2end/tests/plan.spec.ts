@@ -1,9 +1,9 @@
 // Plans with doors on them, groups and zones, and what readers know: made on the pages, seen live, without JavaScript, on a
 // phone, in light and dark.
 
-import AxeBuilder from "@axe-core/playwright";
 import type { Page } from "@playwright/test";
-import { registerByApi, uniqueName } from "../support/devices";
+import { makeByApi, makeDoor, uniqueName } from "../support/devices";
+import { expectClean, expectFits } from "../support/look";
 import { expect, expectLive, test } from "../support/test";
 
 const drawing = (colour: string) =>
@@ -12,19 +12,6 @@ const drawing = (colour: string) =>
       `<path d="M40 40h720v420H40zM400 40v160m0 80v180" fill="none" stroke="#888" stroke-width="6"/>` +
       `<script>document.title = "taken over"; window.parent.document.title = "taken over"</script></svg>`,
   );
-
-async function post(page: Page, url: string, path: string, data: object): Promise<{ [member: string]: any }> {
-  const answer = await page.request.post(`${url}/api/v1/${path}`, { data, headers: { Origin: url } });
-  expect(answer.status(), await answer.text()).toBe(201);
-  return answer.json();
-}
-
-async function makeDoor(page: Page, url: string, what: string) {
-  const reader = await registerByApi(page.request, url, { name: uniqueName(`${what} reader`), device_type: "reader" });
-  const name = uniqueName(what);
-  const { id } = await post(page, url, "doors", { name, reader_id: reader.id });
-  return { id, name, reader };
-}
 
 async function upload(page: Page, url: string, name: string): Promise<string> {
   const answer = await page.request.post(`${url}/api/v1/plans?name=${encodeURIComponent(name)}`, {
@@ -38,7 +25,7 @@ async function upload(page: Page, url: string, name: string): Promise<string> {
 test("a plan is uploaded, a door is placed on it by a click, and shows how it is", async ({ page, house, request, complaints }) => {
   complaints.expected.push(/status of 400/);
   const { url } = house.portico;
-  const door = await makeDoor(page, url, "Hall");
+  const door = await makeDoor(page.request, url, "Hall");
   const name = uniqueName("Ground floor");
   await page.goto("/doors/plan");
   await expectLive(page);
@@ -102,7 +89,7 @@ test("a drawing's script runs nowhere, also when the drawing is opened by itself
 
 test("without JavaScript a door is placed by numbers, and groups and zones are kept", async ({ page, house, openContext }) => {
   const { url } = house.portico;
-  const door = await makeDoor(page, url, "Cellar");
+  const door = await makeDoor(page.request, url, "Cellar");
   const plan = await upload(page, url, uniqueName("Cellar"));
   const plain = await (await openContext({ baseURL: url, storageState: house.state, javaScriptEnabled: false })).newPage();
   await plain.goto(`/doors/plan?plan=${plan}`);
@@ -131,7 +118,7 @@ test("without JavaScript a door is placed by numbers, and groups and zones are k
 
 test("a group and a zone are changed in one browser and seen in another, and a door leads into the zone", async ({ page, house, openContext }) => {
   const { url } = house.portico;
-  const door = await makeDoor(page, url, "Lab");
+  const door = await makeDoor(page.request, url, "Lab");
   const other = await (await openContext({ baseURL: url, storageState: house.state })).newPage();
   for (const screen of [page, other]) {
     await screen.goto("/doors/areas");
@@ -170,7 +157,7 @@ test("a group and a zone are changed in one browser and seen in another, and a d
 
 test("the page of readers says what each knows, live", async ({ page, house, request }) => {
   const { url } = house.portico;
-  const door = await makeDoor(page, url, "Annex");
+  const door = await makeDoor(page.request, url, "Annex");
   await page.goto("/doors/readers");
   await expectLive(page);
   const row = page.getByRole("row").filter({ hasText: door.reader.name });
@@ -182,7 +169,7 @@ test("the page of readers says what each knows, live", async ({ page, house, req
   const { version } = await first.json();
   expect((await request.get(`${url}/api/v1/access/sync?since=${version}`, { headers })).ok()).toBeTruthy();
   await expect(row).toContainText("What is in force");
-  await post(page, url, "access/people", { name: uniqueName("Newcomer") });
+  await makeByApi(page.request, url, "access/people", { name: uniqueName("Newcomer") });
   await page.request.post(`${url}/api/v1/access/policies`, { data: { name: uniqueName("All") }, headers: { Origin: url } });
   await page.reload();
   await expect(row).toContainText("An older state");
@@ -190,10 +177,10 @@ test("the page of readers says what each knows, live", async ({ page, house, req
 
 test("a policy is changed on its page", async ({ page, house, openContext }) => {
   const { url } = house.portico;
-  const door = await makeDoor(page, url, "Vault");
-  const person = await post(page, url, "access/people", { name: uniqueName("Vera") });
+  const door = await makeDoor(page.request, url, "Vault");
+  const person = await makeByApi(page.request, url, "access/people", { name: uniqueName("Vera") });
   const name = uniqueName("Vault");
-  const policy = await post(page, url, "access/policies", {
+  const policy = await makeByApi(page.request, url, "access/policies", {
     name, person_id: person.id, door_id: door.id, levels: ["guest"], valid_from: "2026-11-23T08:00:00Z",
   });
   await page.goto("/policies");
@@ -224,15 +211,15 @@ test("a policy is changed on its page", async ({ page, house, openContext }) => 
 test("these pages are clean and fit a phone and a desktop, in light and dark", async ({ page, house, openContext }) => {
   const { url } = house.portico;
   const plan = await upload(page, url, uniqueName("Look"));
-  const doors = [await makeDoor(page, url, "North"), await makeDoor(page, url, "South")];
+  const doors = [await makeDoor(page.request, url, "North"), await makeDoor(page.request, url, "South")];
   for (const [index, door] of doors.entries()) {
     const place = { plan_id: plan, x: 0.3 + index * 0.3, y: 0.4 };
     const answer = await page.request.put(`${url}/api/v1/doors/${door.id}/place`, { data: place, headers: { Origin: url } });
     expect(answer.ok(), await answer.text()).toBeTruthy();
   }
-  await post(page, url, "door-groups", { name: uniqueName("Both"), door_ids: doors.map((door) => door.id) });
-  const outer = await post(page, url, "zones", { name: uniqueName("Building") });
-  await post(page, url, "zones", { name: uniqueName("Laboratory"), parent_id: outer.id, passback: "soft" });
+  await makeByApi(page.request, url, "door-groups", { name: uniqueName("Both"), door_ids: doors.map((door) => door.id) });
+  const outer = await makeByApi(page.request, url, "zones", { name: uniqueName("Building") });
+  await makeByApi(page.request, url, "zones", { name: uniqueName("Laboratory"), parent_id: outer.id, passback: "soft" });
   const pages = { plan: `/doors/plan?plan=${plan}`, areas: "/doors/areas", readers: "/doors/readers" };
   for (const [name, viewport] of [["phone", { width: 390, height: 844 }], ["desktop", { width: 1280, height: 800 }]] as const) {
     for (const colorScheme of ["light", "dark"] as const) {
@@ -240,10 +227,8 @@ test("these pages are clean and fit a phone and a desktop, in light and dark", a
       for (const [what, path] of Object.entries(pages)) {
         await screen.goto(path);
         await expectLive(screen);
-        const wide = await screen.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
-        expect(wide, `${what} wider than the ${name}`).toBeLessThanOrEqual(0);
-        const { violations } = await new AxeBuilder({ page: screen }).analyze();
-        expect(violations.map((one) => `${one.id}: ${one.nodes.map((node) => node.html).join(" ")}`)).toEqual([]);
+        await expectFits(screen);
+        await expectClean(screen);
         await screen.screenshot({ path: `screenshots/${what}-${name}-${colorScheme}.png`, fullPage: true });
       }
     }

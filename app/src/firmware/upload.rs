@@ -26,7 +26,7 @@ pub fn UploadPanel(
             <UploadForm
                 id="upload-firmware"
                 to="/api/v1/firmware"
-                file="firmware-file".to_owned()
+                file="firmware-file"
                 label="Upload image"
                 without="curl --data-binary @image.bin '…/api/v1/firmware?device_type=…&version=…&signature=…'"
                 done

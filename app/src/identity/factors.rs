@@ -10,7 +10,7 @@ use portico_model::identity::{Ceremony, Factors, Passkey, TotpEnrolment};
 
 use super::passkey::PasskeyFields;
 use crate::failure::Failure;
-use crate::form::{FormState, PostForm};
+use crate::form::{Confirm, FormState, PostForm};
 use crate::load::{Ask, load, read};
 use crate::time::Ago;
 use crate::ui::toast::use_toasts;
@@ -330,17 +330,13 @@ fn PasskeyEntry(passkey: Passkey, forms: Forms) -> impl IntoView {
                         <SubmitButton label="Rename" pending=forms.rename.pending() />
                     </PostForm>
                 </Dialog>
-                <Dialog label="Delete" glyph=Glyph::Trash class="button button-small">
-                    <PostForm form=forms.delete>
-                        <input type="hidden" name="id" value=id.get_value() />
-                        <p>"You no longer sign in with it. Remove it from the device, too."</p>
-                        <SubmitButton
-                            label="Delete passkey"
-                            class="button button-danger"
-                            pending=forms.delete.pending()
-                        />
-                    </PostForm>
-                </Dialog>
+                <Confirm
+                    form=forms.delete
+                    id=id.get_value()
+                    label="Delete"
+                    text="You no longer sign in with it. Remove it from the device, too."
+                    confirm="Delete passkey"
+                />
             </div>
         </li>
     }

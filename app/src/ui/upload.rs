@@ -16,7 +16,7 @@ pub fn UploadForm(
     #[prop(into)]
     to: String,
     /// Id of the file's field, which has no name.
-    file: String,
+    file: &'static str,
     /// On the button.
     label: &'static str,
     /// How to do it without JavaScript.
@@ -36,7 +36,7 @@ pub fn UploadForm(
         }
         let Some(query) = crate::browser::form_body(&event) else { return };
         pending.set(true);
-        crate::browser::send_file(&format!("{to}?{query}"), &file, move |result| {
+        crate::browser::send_file(&format!("{to}?{query}"), file, move |result| {
             pending.set(false);
             match result {
                 Ok(answer) => {

@@ -47,6 +47,7 @@ pub use firmware::NewFirmware;
 pub use groups::{GroupQuery, MemberQuery};
 pub use ingest::Outcome;
 pub use input::Check;
+pub use mqtt::ANSWER_WITHIN;
 pub use observer::{AfterCommit, DeviceObserver, Taken};
 pub use rollouts::RolloutAction;
 pub use service::{DeviceCounts, DeviceQuery, RegisteredDevice};

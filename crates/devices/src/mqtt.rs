@@ -22,7 +22,7 @@ pub struct UntimedClock(Mutex<HashMap<DeviceId, i64>>);
 pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
 /// How long an event may take before its device is told that it cannot be taken now: a reader gives up after 3 s.
-const ANSWER_WITHIN: Duration = Duration::from_millis(2_500);
+pub const ANSWER_WITHIN: Duration = Duration::from_millis(2_500);
 
 pub(crate) fn database_away() -> Error {
     Error::unavailable("database_unavailable", "The database cannot be reached at the moment. Try again shortly.")

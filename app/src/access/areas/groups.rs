@@ -7,7 +7,7 @@ use portico_model::access::policies::Choice;
 use super::AreasView;
 use super::page::AreaForms;
 use crate::access::Tick;
-use crate::form::{FormState, PostForm};
+use crate::form::{Confirm, FormState, PostForm};
 use crate::ui::{Dialog, ErrorSummary, Glyph, SubmitButton, TextField};
 
 /// All of them.
@@ -17,7 +17,7 @@ pub fn GroupsCard(shown: Memo<AreasView>, forms: AreaForms, may_change: bool) ->
     let groups = Memo::new(move |_| shown.with(|shown| shown.groups.clone()));
     let doors = Memo::new(move |_| shown.with(|shown| shown.doors.clone()));
     let saved = Signal::derive(move || form.successes.get() > 0);
-    let is_new = form.came_back() && form.typed("id").is_none_or(|id| id.is_empty());
+    let is_new = form.came_back_for(None);
     view! {
         <section class="card" aria-labelledby="groups-title">
             <div class="card-head">
@@ -111,7 +111,7 @@ fn GroupRow(group: DoorGroup, doors: Vec<Choice>, forms: AreaForms, may_change: 
     let names = if names.is_empty() { "No doors".to_owned() } else { names.join(", ") };
     let removal = format!("Dissolves “{}” and removes the policies that name it. Its doors stay.", group.name);
     let id = group.id.to_string();
-    let came_back = form.came_back() && form.typed("id").as_deref() == Some(&id);
+    let came_back = form.came_back_for(Some(&id));
     view! {
         <li class="line">
             <span>
@@ -132,17 +132,7 @@ fn GroupRow(group: DoorGroup, doors: Vec<Choice>, forms: AreaForms, may_change: 
                             >
                                 <GroupForm form doors group />
                             </Dialog>
-                            <Dialog label="Remove" glyph=Glyph::Trash class="button button-small">
-                                <PostForm form=forms.delete_group>
-                                    <input type="hidden" name="id" value=id />
-                                    <p>{removal}</p>
-                                    <SubmitButton
-                                        label="Remove group"
-                                        class="button button-danger"
-                                        pending=forms.delete_group.pending()
-                                    />
-                                </PostForm>
-                            </Dialog>
+                            <Confirm form=forms.delete_group id label="Remove" text=removal confirm="Remove group" />
                         </span>
                     }
                 })}

@@ -6,7 +6,7 @@ use portico_model::access::door::{PassbackRule, Zone};
 use super::AreasView;
 use super::page::AreaForms;
 use crate::access::Choose;
-use crate::form::{FormState, PostForm};
+use crate::form::{Confirm, FormState, PostForm};
 use crate::ui::{Choice, Dialog, ErrorSummary, Glyph, SelectField, SubmitButton, TextField};
 
 /// All of them, each under the one that it lies in, with its depth.
@@ -39,7 +39,7 @@ pub fn ZonesCard(shown: Memo<AreasView>, forms: AreaForms, may_change: bool) -> 
     let form = forms.zone;
     let zones = Memo::new(move |_| shown.with(|shown| shown.zones.clone()));
     let saved = Signal::derive(move || form.successes.get() > 0);
-    let is_new = form.came_back() && form.typed("id").is_none_or(|id| id.is_empty());
+    let is_new = form.came_back_for(None);
     // Only who is inside changes often: it must not close a form.
     let shape = Memo::new(move |_| {
         zones.with(|zones| zones.iter().map(|zone| Zone { people: 0, ..zone.clone() }).collect::<Vec<_>>())
@@ -154,7 +154,7 @@ fn ZoneRow(
     let form = forms.zone;
     let saved = Signal::derive(move || form.successes.get() > 0);
     let id = zone.id;
-    let came_back = form.came_back() && form.typed("id") == Some(id.to_string());
+    let came_back = form.came_back_for(Some(&id.to_string()));
     let inside = move || match people.get() {
         0 => "nobody inside".to_owned(),
         1 => "1 person inside".to_owned(),
@@ -174,13 +174,15 @@ fn ZoneRow(
                 .then(|| {
                     view! {
                         <span class="line-end">
-                            <Dialog label="Empty" glyph=Glyph::SignOut class="button button-small">
-                                <PostForm form=forms.reset>
-                                    <input type="hidden" name="id" value=id.to_string() />
-                                    <p>{reset}</p>
-                                    <SubmitButton label="Begin anew" pending=forms.reset.pending() />
-                                </PostForm>
-                            </Dialog>
+                            <Confirm
+                                form=forms.reset
+                                id=id.to_string()
+                                label="Empty"
+                                glyph=Glyph::SignOut
+                                text=reset
+                                confirm="Begin anew"
+                                class="button button-primary"
+                            />
                             <Dialog
                                 label="Edit"
                                 glyph=Glyph::Edit
@@ -190,17 +192,7 @@ fn ZoneRow(
                             >
                                 <ZoneForm form zones=all zone />
                             </Dialog>
-                            <Dialog label="Remove" glyph=Glyph::Trash class="button button-small">
-                                <PostForm form=forms.delete_zone>
-                                    <input type="hidden" name="id" value=id.to_string() />
-                                    <p>{removal}</p>
-                                    <SubmitButton
-                                        label="Remove zone"
-                                        class="button button-danger"
-                                        pending=forms.delete_zone.pending()
-                                    />
-                                </PostForm>
-                            </Dialog>
+                            <Confirm form=forms.delete_zone id=id.to_string() label="Remove" text=removal confirm="Remove zone" />
                         </span>
                     }
                 })}

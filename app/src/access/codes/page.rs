@@ -6,7 +6,7 @@ use portico_model::access::code::{AccessCode, CodeState};
 
 use super::{CodesView, CreateCode, ListCodes, MadeCode, RetryCode, WithdrawCode};
 use crate::access::Choose;
-use crate::form::{FormState, PostForm};
+use crate::form::{Confirm, FormState, PostForm};
 use crate::live::{LiveUpdate, follow};
 use crate::load::{in_place, load, reload_when};
 use crate::time::Moment;
@@ -275,17 +275,7 @@ fn CodeRow(code: AccessCode, forms: CodeForms) -> impl IntoView {
                 {wanted
                     .then(|| {
                         view! {
-                            <Dialog label="Withdraw" glyph=Glyph::Trash class="button button-small">
-                                <PostForm form=forms.withdraw>
-                                    <input type="hidden" name="id" value=id.to_string() />
-                                    <p>{removal}</p>
-                                    <SubmitButton
-                                        label=withdraw
-                                        class="button button-danger"
-                                        pending=forms.withdraw.pending()
-                                    />
-                                </PostForm>
-                            </Dialog>
+                            <Confirm form=forms.withdraw id=id.to_string() label="Withdraw" text=removal confirm=withdraw />
                         }
                     })}
             </td>

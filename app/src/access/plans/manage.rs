@@ -94,7 +94,7 @@ pub fn UploadPlan(forms: PlanForms) -> impl IntoView {
             <UploadForm
                 id="upload-plan"
                 to="/api/v1/plans"
-                file="plan-picture".to_owned()
+                file="plan-picture"
                 label="Upload plan"
                 without="curl --data-binary @plan.svg '…/api/v1/plans?name=…'"
                 done
@@ -142,7 +142,7 @@ pub fn PlanMenu(plan: Plan, forms: PlanForms) -> impl IntoView {
             <UploadForm
                 id="redraw-plan"
                 to=picture
-                file="plan-new-picture".to_owned()
+                file="plan-new-picture"
                 label="Replace picture"
                 without
                 done

@@ -14,10 +14,11 @@ use super::{GetPlan, PlanView};
 use crate::access::doors::list::{ModeBadge, StateBadge};
 use crate::access::doors::tabs::DoorTabs;
 use crate::access::doors::{mode_look, state_look};
+use crate::form::PostForm;
 use crate::live::{LiveUpdate, follow, use_live};
 use crate::load::{in_place, load, reload_when};
 use crate::ui::list::asked;
-use crate::ui::{EmptyState, Glyph, Tone};
+use crate::ui::{EmptyState, Glyph, Icon, Tone};
 use crate::viewer::use_viewer;
 
 /// The page.
@@ -68,7 +69,11 @@ fn PlanBody(shown: Memo<PlanView>, news: RwSignal<BTreeMap<DoorId, Door>>, forms
     let doors = Memo::new(move |_| {
         let mut doors = shown.with(|shown| shown.doors.clone());
         news.with(|news| {
-            doors.iter_mut().for_each(|door| door.clone_from(news.get(&door.id).unwrap_or(&door.clone())))
+            for door in &mut doors {
+                if let Some(now) = news.get(&door.id) {
+                    door.clone_from(now);
+                }
+            }
         });
         doors
     });
@@ -282,13 +287,13 @@ fn OnPlan(doors: Memo<Vec<Door>>, plan: Memo<Option<Plan>>, forms: PlanForms, ma
                                     {may_manage
                                         .then(|| {
                                             view! {
-                                                <crate::form::PostForm form=forms.unplace class="inline">
+                                                <PostForm form=forms.unplace class="inline">
                                                     <input type="hidden" name="door" value=id.to_string() />
                                                     <input type="hidden" name="plan" value=plan />
                                                     <button class="button button-icon" type="submit" title=label.clone() aria-label=label>
-                                                        <crate::ui::Icon glyph=Glyph::Cross />
+                                                        <Icon glyph=Glyph::Cross />
                                                     </button>
-                                                </crate::form::PostForm>
+                                                </PostForm>
                                             }
                                         })}
                                 </span>

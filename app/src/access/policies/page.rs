@@ -11,7 +11,7 @@ use super::tester::Tester;
 use super::{DeletePolicy, Editing, GetPolicies, PoliciesView, SavePolicy, SwitchPolicy};
 use crate::access::people::list::level_title;
 use crate::access::{Choose, Tick};
-use crate::form::{FormState, PostForm};
+use crate::form::{Confirm, FormState, PostForm};
 use crate::live::{LiveUpdate, follow};
 use crate::load::{in_place, load, reload_when};
 use crate::time::Moment;
@@ -328,17 +328,7 @@ fn PolicyRow(policy: Policy, forms: PolicyForms, may_change: bool) -> impl IntoV
                                     {if is_active { "Switch off" } else { "Switch on" }}
                                 </button>
                             </PostForm>
-                            <Dialog label="Remove" glyph=Glyph::Trash class="button button-small">
-                                <PostForm form=forms.delete>
-                                    <input type="hidden" name="id" value=id.to_string() />
-                                    <p>{removal}</p>
-                                    <SubmitButton
-                                        label="Remove policy"
-                                        class="button button-danger"
-                                        pending=forms.delete.pending()
-                                    />
-                                </PostForm>
-                            </Dialog>
+                            <Confirm form=forms.delete id=id.to_string() label="Remove" text=removal confirm="Remove policy" />
                         </td>
                     }
                 })}

@@ -13,9 +13,9 @@ mod words;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
 
 use bytes::Bytes;
+use portico_devices::ANSWER_WITHIN;
 use portico_model::commands::{Command, CommandState};
 use portico_model::{CommandId, DeviceId, OrganizationId, Timestamp};
 use portico_platform::mqtt::{Inbound, TopicKind, Topics};
@@ -25,9 +25,6 @@ use serde_json::{Value, json};
 use crate::Access;
 use lines::Lines;
 use words::Heard;
-
-/// How long an old device that asks waits for the database before it is told that nobody is let in.
-const ANSWER_WITHIN: Duration = Duration::from_millis(2_500);
 
 /// A command that an old device was sent, and what its next word would confirm.
 #[derive(Debug, Clone)]

@@ -8,17 +8,29 @@ use portico_model::live::Event;
 use portico_model::{DeviceId, DoorId, ErrorKind, OrganizationId};
 use portico_platform::hub::{Channel, Delivery, Publication};
 use portico_platform::{Actor, Result, Tx};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::store;
 use crate::Access;
-use crate::locks::{AtDoor, EXPIRES_IN_S, LockStep, Operation as LockOperation};
+use crate::locks::{AtDoor, LockStep, Operation as LockOperation};
 
 /// What a door's device was told.
 #[must_use = "announce it after the commit"]
 pub(crate) enum DoorStep {
     Device(Box<CommandStep>),
     Lock(Box<LockStep>),
+}
+
+/// A device that takes no commands keeps nobody out.
+fn unless_it_takes_none(device: DeviceId, told: Result<DoorStep>) -> Result<Option<DoorStep>> {
+    match told {
+        Ok(step) => Ok(Some(step)),
+        Err(error) if matches!(error.kind(), ErrorKind::Conflict | ErrorKind::NotFound) => {
+            tracing::warn!(device = %device, code = error.code(), "a door's device takes no command");
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 pub fn doors(organization: OrganizationId) -> Channel {
@@ -109,24 +121,10 @@ impl Access {
         at: AtDoor<'_>,
     ) -> Result<Option<DoorStep>> {
         if !self.is_lock(tx, actor.organization, lock).await? {
-            let mut args = json!({ "door": at.door });
-            if let Some(seconds) = operation.for_s {
-                args["for_s"] = json!(seconds);
-            }
-            if at.hold {
-                args["hold"] = json!(true);
-            }
-            let within_s = operation.expires_in_s.unwrap_or(EXPIRES_IN_S);
-            return self.tell_device(tx, actor, lock, operation.want.command(), args, within_s).await;
+            return self.tell(tx, actor, lock, operation.command(Some(at))).await;
         }
-        match self.operate_at_door(tx, actor, lock, operation, at).await {
-            Ok(step) => Ok(Some(DoorStep::Lock(Box::new(step)))),
-            Err(error) if matches!(error.kind(), ErrorKind::Conflict | ErrorKind::NotFound) => {
-                tracing::warn!(lock = %lock, code = error.code(), "a door's lock takes no command");
-                Ok(None)
-            }
-            Err(error) => Err(error),
-        }
+        let told = self.operate_at_door(tx, actor, lock, operation, at).await;
+        unless_it_takes_none(lock, told.map(|step| DoorStep::Lock(Box::new(step))))
     }
 
     /// Tells of a step that is committed.
@@ -149,13 +147,11 @@ impl Access {
         expires_in_s: i64,
     ) -> Result<Option<DoorStep>> {
         let new = NewCommand { name: name.to_owned(), args: Some(args), expires_in_s: Some(expires_in_s) };
-        match self.0.devices.issue_in(tx, actor, device, new).await {
-            Ok(step) => Ok(Some(DoorStep::Device(Box::new(step)))),
-            Err(error) if matches!(error.kind(), ErrorKind::Conflict | ErrorKind::NotFound) => {
-                tracing::warn!(device = %device, command = name, code = error.code(), "a door's device takes no command");
-                Ok(None)
-            }
-            Err(error) => Err(error),
-        }
+        self.tell(tx, actor, device, new).await
+    }
+
+    async fn tell(&self, tx: &mut Tx, actor: &Actor, device: DeviceId, new: NewCommand) -> Result<Option<DoorStep>> {
+        let told = self.0.devices.issue_in(tx, actor, device, new).await;
+        unless_it_takes_none(device, told.map(|step| DoorStep::Device(Box::new(step))))
     }
 }

@@ -103,14 +103,16 @@ impl Access {
         if gate.mode_at(now) == DoorMode::Lockdown {
             return Err(Error::conflict("lockdown", "The door is locked down: end the lockdown to open it."));
         }
-        let args = json!({"for_s": gate.unlock_s, "door": gate.id});
         let who = actor.label();
         let step = match (gate.lock_id, gate.reader_id.or(gate.exit_reader_id)) {
             (Some(lock), _) => {
                 let (operation, at) = gate.let_in(&who, now);
                 self.tell_lock(&mut tx, actor, lock, operation, at).await?
             }
-            (None, Some(reader)) => self.tell_device(&mut tx, actor, reader, "open", args, OPEN_WITHIN_S).await?,
+            (None, Some(reader)) => {
+                let args = json!({"for_s": gate.unlock_s, "door": gate.id});
+                self.tell_device(&mut tx, actor, reader, "open", args, OPEN_WITHIN_S).await?
+            }
             (None, None) => None,
         };
         let Some(step) = step else {

@@ -30,8 +30,8 @@ use crate::Access;
 use store::Found;
 
 pub(crate) use compat::router as compat_router;
+pub(crate) use operate::AtDoor;
 pub use operate::Operation;
-pub(crate) use operate::{AtDoor, EXPIRES_IN_S};
 pub(crate) use rest::router;
 pub(crate) use steps::LockStep;
 pub(crate) use topics::LockTopics;

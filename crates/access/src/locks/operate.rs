@@ -49,6 +49,25 @@ impl Operation {
     pub const fn new(want: Bolt, how: How) -> Self {
         Self { want, how, expires_in_s: None, for_s: None, only_online: false }
     }
+
+    /// What the lock is told.
+    pub(crate) fn command(&self, at: Option<AtDoor<'_>>) -> NewCommand {
+        let mut args = json!({});
+        if let Some(seconds) = self.for_s {
+            args["for_s"] = json!(seconds);
+        }
+        if let Some(at) = at {
+            args["door"] = json!(at.door);
+            if at.hold {
+                args["hold"] = json!(true);
+            }
+        }
+        NewCommand {
+            name: self.want.command().to_owned(),
+            args: Some(args),
+            expires_in_s: Some(self.expires_in_s.unwrap_or(EXPIRES_IN_S)),
+        }
+    }
 }
 
 pub(super) const fn kind_of(want: Bolt) -> LockEventKind {
@@ -152,19 +171,7 @@ impl Access {
         let platform = &self.0.platform;
         store::hold_device(tx, id).await?;
         let before = store::find(tx, organization, id).await?.ok_or_else(not_found)?;
-        let mut args = json!({});
-        if let Some(seconds) = operation.for_s {
-            args["for_s"] = json!(seconds);
-        }
-        if let Some(at) = at {
-            args["door"] = json!(at.door);
-            if at.hold {
-                args["hold"] = json!(true);
-            }
-        }
-        let expires_in_s = operation.expires_in_s.unwrap_or(EXPIRES_IN_S);
-        let new = NewCommand { name: want.command().to_owned(), args: Some(args), expires_in_s: Some(expires_in_s) };
-        let issued = self.0.devices.issue_in(tx, actor, id, new).await?;
+        let issued = self.0.devices.issue_in(tx, actor, id, operation.command(at)).await?;
         // What still waits for the lock would be undone at once.
         let waiting = before.state.wanted.filter(|_| at.is_none_or(|at| at.is_order));
         let withdrawn = match waiting {
