@@ -75,6 +75,12 @@ export async function expectLive(page: Page, timeout = 15_000): Promise<void> {
   await expect(page.locator(".live-light")).toHaveAttribute("data-state", "live", { timeout });
 }
 
+/** Leaves the session behind without signing out. Not before the page is live: its line would be refused, and say so. */
+export async function forgetSession(page: Page): Promise<void> {
+  await expectLive(page);
+  await page.context().clearCookies();
+}
+
 export async function setUpHouse(browser: Browser, settings: Record<string, string> = {}): Promise<House> {
   const portico = await Portico.start(settings);
   const context = await browser.newContext();

@@ -2,7 +2,7 @@
 
 import { expect as baseExpect, test as base } from "@playwright/test";
 import { Portico } from "../support/server";
-import { ADMIN, Complaints, setUp, signIn } from "../support/test";
+import { ADMIN, Complaints, forgetSession, setUp, signIn } from "../support/test";
 
 const test = base.extend<{ portico: Portico; complaints: Complaints }>({
   portico: async ({}, use) => {
@@ -70,7 +70,7 @@ test("signing out ends the session, signing in returns to where one wanted to go
 
 test("five wrong passwords lock the account for a while", async ({ page, portico }) => {
   await setUp(page, await portico.setupLink());
-  await page.context().clearCookies();
+  await forgetSession(page);
   for (let attempt = 0; attempt < 5; attempt++) await signIn(page, portico.url, ADMIN.username, `wrong password ${attempt}`);
   await signIn(page, portico.url);
   await expect(page).toHaveURL(/\/login/);

@@ -3,7 +3,7 @@
 import { expect as baseExpect, test as base, type Page } from "@playwright/test";
 import { MailCatcher } from "../support/mail";
 import { Portico } from "../support/server";
-import { ADMIN, Complaints, expectLive, setUp, signIn } from "../support/test";
+import { ADMIN, Complaints, expectLive, forgetSession, setUp, signIn } from "../support/test";
 import { totp } from "../support/totp";
 
 const PASSWORD = "seven purple umbrellas 42";
@@ -51,7 +51,7 @@ test.describe("open sign-up", () => {
     test.setTimeout(180_000);
     complaints.expected.push(/status of 40[013]/);
     await setUp(page, await portico.setupLink());
-    await page.context().clearCookies();
+    await forgetSession(page);
 
     // Sign up; the account works, and says what is missing.
     const email = "grace@example.org";
