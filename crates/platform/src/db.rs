@@ -1,5 +1,7 @@
 //! SQLite (embedded) or PostgreSQL behind one type. Each store function is written once; [`on_db!`] gives it to both.
 
+mod together;
+
 use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
@@ -8,9 +10,12 @@ use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Connection, PgPool, Postgres, Sqlite, SqlitePool, Transaction};
+use tokio::sync::mpsc;
 
 use crate::config::{Config, Synchronous};
 use crate::error::{Error, Result};
+
+pub use together::Working;
 
 static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("./migrations/sqlite");
 static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("./migrations/postgres");
@@ -22,6 +27,7 @@ pub enum Db {
     Sqlite {
         read: SqlitePool,
         write: SqlitePool,
+        together: mpsc::Sender<Box<dyn together::Job>>,
     },
     Postgres(PgPool),
 }
@@ -97,7 +103,7 @@ impl Db {
             .acquire_timeout(acquire_timeout)
             .connect_with(options.read_only(false).pragma("query_only", "on"))
             .await?;
-        Ok(Self::Sqlite { read, write })
+        Ok(Self::Sqlite { read, together: together::start(write.clone()), write })
     }
 
     /// Applies what is missing of the embedded migrations.
@@ -170,7 +176,7 @@ impl Db {
 
     pub async fn close(&self) {
         match self {
-            Self::Sqlite { read, write } => {
+            Self::Sqlite { read, write, .. } => {
                 read.close().await;
                 write.close().await;
             }

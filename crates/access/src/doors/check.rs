@@ -4,7 +4,7 @@
 use portico_lock_core::decide::{Holder, Passback, Reason, decide};
 use portico_model::access::door::Verdict;
 use portico_model::access::{AccessEvent, AccessKind, AccessReason, Method};
-use portico_model::{AccessEventId, CredentialId, DeviceId, PolicyId, Timestamp};
+use portico_model::{AccessCodeId, AccessEventId, CredentialId, DeviceId, PolicyId, Timestamp};
 use portico_platform::{Actor, Error, Result, Tx};
 use serde_json::json;
 
@@ -13,6 +13,7 @@ use super::asked;
 use super::passback::{self, Crossing};
 use super::store::{self, Gate};
 use crate::codes::{self, FoundCode};
+use crate::log::Logged;
 use crate::people::{FoundPerson, find_credential, find_person, used};
 use crate::policies::{OwnedRule, rules_for};
 use crate::{Access, local_time};
@@ -31,26 +32,26 @@ const LATE_MS: i64 = 10_000;
 pub const ANSWER_WITHIN_S: i64 = 10;
 
 /// How the question came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AskedBy<'a> {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AskedBy {
     /// Over HTTP: the answer is that of the request.
     Http,
     /// Over MQTT: the answer is a command.
-    Mqtt { request_id: Option<&'a str> },
+    Mqtt { request_id: Option<String> },
 }
 
 /// Somebody at a reader.
-#[derive(Debug, Clone, Copy)]
-pub struct Ask<'a> {
+#[derive(Debug, Clone)]
+pub struct Ask {
     pub reader: DeviceId,
     pub method: Method,
     /// The card's number, the PIN or code, the finger's slot.
-    pub presented: &'a str,
+    pub presented: String,
     /// What the reader says of the side; counts only where it serves both.
     pub leaving: bool,
     /// When it was asked.
     pub at: Timestamp,
-    pub by: AskedBy<'a>,
+    pub by: AskedBy,
     /// It came over a bridge for older firmware, which proves nothing of who sent it.
     pub is_untrusted: bool,
 }
@@ -69,27 +70,57 @@ struct Grounds {
     method: Option<Method>,
 }
 
+/// What is written down of a decision, and told of once that is certain.
+struct Decided {
+    verdict: Verdict,
+    steps: Vec<DoorStep>,
+    logged: Option<Logged>,
+    /// That was used.
+    code: Option<AccessCodeId>,
+}
+
 impl Access {
     /// Decides whether to let somebody in, writes it down, and has the door open. `actor` is the reader.
     ///
     /// # Errors
     /// Invalid `presented`; unavailable when the database does not take it: then nobody is let in.
-    pub async fn check(&self, actor: &Actor, ask: Ask<'_>) -> Result<Verdict> {
+    pub async fn check(&self, actor: &Actor, ask: Ask) -> Result<Verdict> {
         if ask.presented.len() > MAX_PRESENTED || ask.presented.contains('\0') {
             return Err(Error::field("presented", format!("at most {MAX_PRESENTED} bytes, without NUL characters")));
         }
-        let platform = &self.0.platform;
+        let (access, reader) = (self.clone(), actor.clone());
+        let db = &self.0.platform.db;
+        let decided = db.together(move |tx| Box::pin(async move { access.decide_and_write(tx, &reader, &ask).await }));
+        let Decided { verdict, steps, logged, code } = decided.await?;
+        let outcome = if verdict.granted { "granted" } else { "denied" };
+        metrics::counter!("portico_access_decisions_total", "outcome" => outcome, "reason" => verdict.reason.as_str())
+            .increment(1);
+        for step in steps {
+            self.announce_step(actor.organization, step);
+        }
+        if let Some(logged) = logged {
+            self.announce_event(logged);
+        }
+        if let Some(code) = code
+            && let Err(error) = self.announce_code_use(actor.organization, code).await
+        {
+            // He is let in; the pages see it later.
+            tracing::warn!(error = %error, "the use of a code is not shown");
+        }
+        Ok(verdict)
+    }
+
+    async fn decide_and_write(&self, tx: &mut Tx, actor: &Actor, ask: &Ask) -> Result<Decided> {
         let organization = actor.organization;
-        let now = platform.clock.now();
-        let mut tx = platform.db.begin().await?;
-        let is_refused = self.is_refused(&ask);
-        let gate = store::lock_by_reader(&mut tx, organization, ask.reader).await?;
-        let leaving = gate.as_ref().is_some_and(|gate| is_leaving(gate, &ask));
+        let now = self.0.platform.clock.now();
+        let is_refused = self.is_refused(ask);
+        let gate = store::lock_by_reader(tx, organization, ask.reader).await?;
+        let leaving = gate.as_ref().is_some_and(|gate| is_leaving(gate, ask));
         let mut grounds = Grounds::default();
         let (granted, reason) = match &gate {
             None => (false, AccessReason::NoDoor),
             Some(_) if is_refused || now.millis_since(ask.at) > LATE_MS => (false, AccessReason::Unavailable),
-            Some(gate) => self.decide_at(&mut tx, gate, &ask, leaving, now, &mut grounds).await?,
+            Some(gate) => self.decide_at(tx, gate, ask, leaving, now, &mut grounds).await?,
         };
         let Grounds { person, code, credential, hint, policy, crossing, method } = grounds;
         let (policy_id, policy_name) = policy.map_or((None, String::new()), |(id, name)| (Some(id), name));
@@ -120,9 +151,9 @@ impl Access {
             is_false_alarm: false,
         };
         let event_id = event.id;
-        let logged = self.append_event(&mut tx, organization, event, &actor.address, None).await?;
+        let logged = self.append_event(tx, organization, event, &actor.address, None).await?;
         if let Some(person) = &person {
-            used(&mut tx, organization, person.id, credential, now).await?;
+            used(tx, organization, person.id, credential, now).await?;
         }
         let shown = person.filter(|person| person.is_active);
         let verdict = Verdict {
@@ -143,9 +174,9 @@ impl Access {
         };
         let mut steps: Vec<DoorStep> = Vec::new();
         if let (true, Some(gate)) = (granted, &gate) {
-            store::set_granted(&mut tx, gate, now).await?;
+            store::set_granted(tx, gate, now).await?;
             if let Some(person) = &shown {
-                passback::passed(&mut tx, gate, person.id, leaving, &crossing, now).await?;
+                passback::passed(tx, gate, person.id, leaving, &crossing, now).await?;
             }
             if let Some(lock) = gate.lock_id {
                 let who = match (&shown, &code) {
@@ -154,47 +185,32 @@ impl Access {
                     (None, None) => "person:somebody".to_owned(),
                 };
                 let (operation, at) = gate.let_in(&who, now);
-                steps.extend(self.tell_lock(&mut tx, actor, lock, operation, at).await?);
+                steps.extend(self.tell_lock(tx, actor, lock, operation, at).await?);
             }
         }
-        if let AskedBy::Mqtt { request_id } = ask.by
+        if let AskedBy::Mqtt { request_id } = &ask.by
             && !is_refused
         {
             let args = json!({
                 "request_id": request_id, "granted": granted, "reason": reason.as_str(),
                 "person": verdict.person_name, "person_number": verdict.person_number, "for_s": verdict.unlock_s,
             });
-            steps.extend(self.tell_device(&mut tx, actor, ask.reader, "access_decision", args, ANSWER_WITHIN_S).await?);
+            steps.extend(self.tell_device(tx, actor, ask.reader, "access_decision", args, ANSWER_WITHIN_S).await?);
         }
-        if granted && self.is_refused(&ask) {
+        if granted && self.is_refused(ask) {
             // It took too long: the reader was told meanwhile that nobody can decide, and nobody stands there any more.
-            tx.rollback().await?;
             return Err(Error::unavailable("too_late", "The reader does not wait any more."));
         }
-        tx.commit().await?;
-        let outcome = if granted { "granted" } else { "denied" };
-        metrics::counter!("portico_access_decisions_total", "outcome" => outcome, "reason" => reason.as_str())
-            .increment(1);
-        for step in steps {
-            self.announce_step(organization, step);
-        }
-        if let Some(logged) = logged {
-            self.announce_event(logged);
-        }
-        if let Some(code) = code.filter(|_| granted)
-            && let Err(error) = self.announce_code_use(organization, code.id).await
-        {
-            // He is let in; the pages see it later.
-            tracing::warn!(error = %error, "the use of a code is not shown");
-        }
-        Ok(verdict)
+        Ok(Decided { verdict, steps, logged, code: code.filter(|_| granted).map(|code| code.id) })
     }
 
     /// Whether the reader was told already that nobody can decide this.
-    fn is_refused(&self, ask: &Ask<'_>) -> bool {
-        match ask.by {
+    fn is_refused(&self, ask: &Ask) -> bool {
+        match &ask.by {
             AskedBy::Http => false,
-            AskedBy::Mqtt { request_id } => self.0.asked.is_refused(ask.reader, &asked::name(request_id, ask.at)),
+            AskedBy::Mqtt { request_id } => {
+                self.0.asked.is_refused(ask.reader, &asked::name(request_id.as_deref(), ask.at))
+            }
         }
     }
 
@@ -202,7 +218,7 @@ impl Access {
         &self,
         tx: &mut Tx,
         gate: &Gate,
-        ask: &Ask<'_>,
+        ask: &Ask,
         leaving: bool,
         now: Timestamp,
         grounds: &mut Grounds,
@@ -241,15 +257,9 @@ impl Access {
     }
 
     /// Who it is, as the decision sees it.
-    async fn find_holder(
-        &self,
-        tx: &mut Tx,
-        gate: &Gate,
-        ask: &Ask<'_>,
-        grounds: &mut Grounds,
-    ) -> Result<Option<Holder>> {
+    async fn find_holder(&self, tx: &mut Tx, gate: &Gate, ask: &Ask, grounds: &mut Grounds) -> Result<Option<Holder>> {
         let (platform, organization) = (&self.0.platform, gate.organization);
-        let found = find_credential(tx, platform, organization, Some(ask.reader), ask.method, ask.presented).await?;
+        let found = find_credential(tx, platform, organization, Some(ask.reader), ask.method, &ask.presented).await?;
         if let Some(found) = found {
             let holder = found.holder();
             grounds.credential = Some(found.credential);
@@ -260,7 +270,7 @@ impl Access {
         if !matches!(ask.method, Method::Pin | Method::Code) {
             return Ok(None);
         }
-        let Some(code) = codes::find(tx, platform, organization, gate.id, ask.presented).await? else {
+        let Some(code) = codes::find(tx, platform, organization, gate.id, &ask.presented).await? else {
             return Ok(None);
         };
         let mut holder = code.holder();
@@ -275,7 +285,7 @@ impl Access {
 }
 
 /// The side is that of the reader; one that serves both sides says which it was.
-fn is_leaving(gate: &Gate, ask: &Ask<'_>) -> bool {
+fn is_leaving(gate: &Gate, ask: &Ask) -> bool {
     let (outside, inside) = (gate.reader_id == Some(ask.reader), gate.exit_reader_id == Some(ask.reader));
     if outside && inside { ask.leaving } else { inside }
 }

@@ -146,7 +146,7 @@ pub async fn check_access(
     let ask = Ask {
         reader: device.id,
         method,
-        presented: &presented,
+        presented,
         leaving: false,
         at: access.0.platform.clock.now(),
         by: AskedBy::Http,

@@ -312,7 +312,7 @@ pub async fn check(
     let ask = Ask {
         reader: device.id,
         method: question.method,
-        presented: &question.presented,
+        presented: question.presented,
         leaving: question.leaving,
         at: access.0.platform.clock.now(),
         by: AskedBy::Http,

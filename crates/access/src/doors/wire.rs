@@ -65,10 +65,10 @@ impl Access {
         let ask = Ask {
             reader: device.id,
             method,
-            presented: &presented,
+            presented,
             leaving: event["leaving"].as_bool().unwrap_or(false),
             at,
-            by: AskedBy::Mqtt { request_id },
+            by: AskedBy::Mqtt { request_id: request_id.map(ToOwned::to_owned) },
             is_untrusted: self.is_bridged(device.id),
         };
         // The same question may come several times: once answered, the first answer is on its way.

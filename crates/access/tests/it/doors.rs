@@ -75,6 +75,7 @@ impl World {
 
     pub async fn ask(&self, reader: DeviceId, method: Method, presented: &str) -> Verdict {
         let at = self.platform.clock.now();
+        let presented = presented.to_owned();
         let ask = Ask { reader, method, presented, leaving: false, at, by: AskedBy::Http, is_untrusted: false };
         self.access.check(&self.at_reader(reader), ask).await.unwrap()
     }

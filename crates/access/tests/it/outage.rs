@@ -71,9 +71,9 @@ async fn without_its_database_it_lets_nobody_in_and_says_so() {
 
         world.platform.db.close().await;
         let at = world.platform.clock.now();
-        for by in [AskedBy::Http, AskedBy::Mqtt { request_id: Some("r") }] {
-            let ask =
-                Ask { reader: id, method: Method::Rfid, presented: CARD, leaving: false, at, by, is_untrusted: false };
+        for by in [AskedBy::Http, AskedBy::Mqtt { request_id: Some("r".to_owned()) }] {
+            let presented = CARD.to_owned();
+            let ask = Ask { reader: id, method: Method::Rfid, presented, leaving: false, at, by, is_untrusted: false };
             let error = world.access.check(&world.at_reader(id), ask).await.unwrap_err();
             assert_eq!((error.kind(), error.code()), (ErrorKind::Unavailable, "database_unavailable"));
         }

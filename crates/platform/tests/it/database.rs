@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use portico_model::ErrorKind;
 use portico_platform::testing::{create_postgres_database, drop_postgres_database, each_database, postgres_url};
-use portico_platform::{Clock, Config, Db, Platform, on_db};
+use portico_platform::{Clock, Config, Db, Error, Platform, Result, Tx, on_db};
 
 /// `table.column null|not null`, with the type's family where both databases can tell it apart.
 async fn columns(db: &Db) -> BTreeSet<String> {
@@ -92,4 +93,70 @@ async fn readers_cannot_write_by_accident_on_sqlite() {
     let mut tx = platform.db.read().await.unwrap();
     let written = on_db!(&mut tx, conn => sqlx::query("delete from outbox").execute(conn).await.map(drop));
     assert!(written.is_err());
+}
+
+async fn lease(tx: &mut Tx, name: &str) -> Result<()> {
+    on_db!(tx, conn => sqlx::query("insert into job_lease (name, holder, expires_at) values ($1, $2, 0)")
+        .bind(name).bind(uuid::Uuid::nil()).execute(conn).await.map(drop))?;
+    Ok(())
+}
+
+async fn leases(db: &Db) -> Vec<String> {
+    let mut tx = db.read().await.unwrap();
+    on_db!(&mut tx, conn => sqlx::query_scalar("select name from job_lease order by name").fetch_all(conn).await)
+        .unwrap()
+}
+
+#[tokio::test]
+async fn what_waits_is_committed_together_and_each_piece_stands_for_itself() {
+    each_database(|test| async move {
+        let db = test.platform.db.clone();
+        let held = db.begin().await.unwrap();
+        let mut all = Vec::new();
+        for n in 0..20 {
+            let (db, seen) = (db.clone(), db.clone());
+            all.push(tokio::spawn(async move {
+                db.together(move |tx| {
+                    Box::pin(async move {
+                        lease(tx, &format!("{n:02}")).await?;
+                        match n % 5 {
+                            0 => lease(tx, &format!("{n:02}")).await?,
+                            1 => panic!("piece {n}"),
+                            2 => return Err(Error::invalid("mine", format!("{n}"))),
+                            _ => {}
+                        }
+                        // A connection beside its own would be one too many for PostgreSQL's few.
+                        Ok((n, if seen.is_postgres() { 0 } else { leases(&seen).await.len() }))
+                    })
+                })
+                .await
+            }));
+            tokio::task::yield_now().await;
+        }
+        // Gone before its turn.
+        all[18].abort();
+        held.rollback().await.unwrap();
+        let mut seen = BTreeSet::new();
+        for (n, piece) in all.into_iter().enumerate() {
+            match (n, n % 5, piece.await) {
+                (18, _, ended) => assert!(ended.is_err_and(|error| error.is_cancelled())),
+                (_, 0, Ok(Err(error))) => assert_eq!(error.code(), "already_exists", "{error:?}"),
+                // Whose caller it is.
+                (_, 1, Err(error)) => assert!(db.is_postgres() && error.is_panic()),
+                (_, 1, Ok(Err(error))) => assert!(!db.is_postgres() && error.code() == "internal"),
+                (_, 2, Ok(Err(error))) => assert_eq!((error.code(), error.message()), ("mine", n.to_string().as_str())),
+                (_, 3 | 4, Ok(Ok((own, others)))) => {
+                    assert_eq!(own, n);
+                    seen.insert(others);
+                }
+                (_, _, other) => panic!("{n}: {other:?}"),
+            }
+        }
+        assert_eq!(leases(&db).await, ["03", "04", "08", "09", "13", "14", "19"]);
+        assert_eq!(seen, BTreeSet::from([0]), "none was committed before the others");
+        db.close().await;
+        let error = db.together(|tx| Box::pin(async move { lease(tx, "late").await })).await.unwrap_err();
+        assert_eq!((error.kind(), error.code()), (ErrorKind::Unavailable, "database_unavailable"));
+    })
+    .await;
 }
