@@ -65,6 +65,26 @@ test("ending a session elsewhere signs that browser out", async ({ page, openCon
   await expect(other).toHaveURL(/\/login/, { timeout: 15_000 });
 });
 
+test("a page that was offline when its session ended is signed out when it is back", async ({ page, openContext, house, complaints }) => {
+  complaints.expected.push(/WebSocket|ERR_INTERNET_DISCONNECTED|status of 401/);
+  const { url } = house.portico;
+  const context = await openContext({ baseURL: url });
+  const other = await context.newPage();
+  await signIn(other, url);
+  await expectLive(other);
+  await context.setOffline(true);
+  await expect(other.locator(".offline-bar")).toBeVisible();
+  await page.goto("/account");
+  await expectLive(page);
+  await page.getByRole("button", { name: "Sign out everywhere else" }).click();
+  await expect(page.locator(".sessions:not(.factors) li")).toHaveCount(1);
+  await expect(other).toHaveURL(`${url}/`);
+
+  await context.setOffline(false);
+  await expect(other).toHaveURL(/\/login/, { timeout: 15_000 });
+  await expect(other.getByText("You are signed out.")).toBeVisible();
+});
+
 test("pages that are not there say so", async ({ page, complaints }) => {
   complaints.expected.push(/status of 404/);
   expect((await page.goto("/no/such/page"))?.status()).toBe(404);

@@ -218,9 +218,18 @@ pub struct Live(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
 impl Live {
     pub async fn connect(url: &str, token: &str) -> Self {
+        Self::shake_hands(url, "authorization", &format!("Bearer {token}")).await.unwrap()
+    }
+
+    /// With that header; the status of a refusal.
+    pub async fn shake_hands(url: &str, header: &'static str, value: &str) -> Result<Self, u16> {
         let mut request = format!("{}/ws", url.replace("http://", "ws://")).into_client_request().unwrap();
-        request.headers_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
-        Self(tokio_tungstenite::connect_async(request).await.unwrap().0)
+        request.headers_mut().insert(header, value.parse().unwrap());
+        match tokio_tungstenite::connect_async(request).await {
+            Ok((socket, _)) => Ok(Self(socket)),
+            Err(tokio_tungstenite::tungstenite::Error::Http(answer)) => Err(answer.status().as_u16()),
+            Err(error) => panic!("{error}"),
+        }
     }
 
     /// Follows the topic and returns its snapshot.

@@ -3,7 +3,7 @@
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
-use crate::harness::{ADMIN, Device, each_database, eventually};
+use crate::harness::{ADMIN, Device, Live, each_database, eventually};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn published_value_reaches_the_database_and_every_screen() {
@@ -128,6 +128,26 @@ async fn same_idempotency_key_registers_one_device() {
             answers.push(response.json::<serde_json::Value>().await.unwrap());
         }
         assert_eq!(answers[0], answers[1]);
+        server
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn page_without_a_session_is_told_so_on_its_websocket_and_others_are_refused() {
+    each_database(|server| async move {
+        let mut page = Live::shake_hands(&server.url, "origin", &server.url).await.ok().unwrap();
+        assert_eq!(page.closed().await, 4401);
+        let token = server.sign_in(ADMIN).await;
+        let refused = [
+            ("origin", "https://evil.example".to_owned(), 401),
+            ("x-nothing", String::new(), 401),
+            ("authorization", "Bearer wrong".to_owned(), 401),
+            ("cookie", format!("portico_access={token}"), 403),
+        ];
+        for (header, value, status) in refused {
+            assert_eq!(Live::shake_hands(&server.url, header, &value).await.err(), Some(status), "{header}: {value}");
+        }
         server
     })
     .await;

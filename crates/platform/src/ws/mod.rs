@@ -154,6 +154,16 @@ pub fn serve(upgrade: WebSocketUpgrade, platform: &Platform, actor: Actor, reche
         .into_response()
 }
 
+/// Takes the upgrade of a page whose session is over, only to say so: a page cannot read why a handshake was refused, and
+/// would show "offline" for ever. The caller has checked the origin ([`check_origin`]).
+pub fn turn_away(upgrade: WebSocketUpgrade) -> Response {
+    upgrade
+        .on_upgrade(|mut socket| async move {
+            session::close(&mut socket, CLOSE_SIGNED_OUT, "the session has ended").await;
+        })
+        .into_response()
+}
+
 #[cfg(test)]
 mod tests {
     use axum::http::HeaderValue;

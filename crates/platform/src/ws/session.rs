@@ -74,15 +74,9 @@ impl Session {
     }
 
     pub async fn run(mut self, shutdown: CancellationToken) {
-        let Some((code, reason)) = self.converse(&shutdown).await else { return };
-        let frame = CloseFrame { code, reason: Utf8Bytes::from_static(reason) };
-        let farewell = async {
-            self.socket.send(Message::Close(Some(frame))).await?;
-            // Leaving at once, with something unread, would make the system throw the close frame away.
-            while let Some(Ok(_)) = self.socket.next().await {}
-            Ok::<(), axum::Error>(())
-        };
-        let _ = timeout(CLOSE_WAIT, farewell).await;
+        if let Some((code, reason)) = self.converse(&shutdown).await {
+            close(&mut self.socket, code, reason).await;
+        }
     }
 
     async fn converse(&mut self, shutdown: &CancellationToken) -> Ended {
@@ -277,4 +271,16 @@ fn text_of(message: &ServerMessage<Value>) -> Option<Utf8Bytes> {
         .inspect_err(|error| tracing::error!(%error, "live message cannot be serialised"))
         .ok()
         .map(Utf8Bytes::from)
+}
+
+/// Ends the connection, with the reason.
+pub async fn close(socket: &mut WebSocket, code: u16, reason: &'static str) {
+    let frame = CloseFrame { code, reason: Utf8Bytes::from_static(reason) };
+    let farewell = async {
+        socket.send(Message::Close(Some(frame))).await?;
+        // Leaving at once, with something unread, would make the system throw the close frame away.
+        while let Some(Ok(_)) = socket.next().await {}
+        Ok::<(), axum::Error>(())
+    };
+    let _ = timeout(CLOSE_WAIT, farewell).await;
 }
