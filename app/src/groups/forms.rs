@@ -8,8 +8,8 @@ use portico_model::groups::Group;
 
 use super::{AddDevices, DeleteGroup, GroupCandidates, RemoveDevice, UpdateGroup};
 use crate::form::{FormState, PostForm};
-use crate::load::{load, read};
-use crate::ui::{Dialog, ErrorSummary, Glyph, ProblemView, SubmitButton, TextAreaField, TextField};
+use crate::load::{in_place, load};
+use crate::ui::{Dialog, ErrorSummary, Glyph, SubmitButton, TextAreaField, TextField};
 
 /// Fields of a group that are shown beside their errors.
 pub const GROUP_FIELDS: &[&str] = &["name", "description", "color"];
@@ -147,37 +147,29 @@ fn Candidates(id: GroupId, find: Signal<String>, forms: GroupForms) -> impl Into
         <PostForm form=add id="add-devices">
             <ErrorSummary form=add shown=&[] />
             <input type="hidden" name="id" value=id.to_string() />
-            <Transition fallback=|| view! { <p class="loading" role="status">"Loading devices"</p> }>
-                {move || {
-                    Some(
-                        match read::<Vec<Device>>(candidates.get()?) {
-                            Ok(found) if found.is_empty() => {
-                                view! { <p class="quiet">"No other device that you may add."</p> }.into_any()
-                            }
-                            Ok(found) => {
-                                view! {
-                                    <div class="candidates" role="group" aria-label="Devices">
-                                        {found
-                                            .into_iter()
-                                            .map(|device| {
-                                                view! {
-                                                    <label class="check">
-                                                        <input type="checkbox" name="devices[]" value=device.id.to_string() />
-                                                        <span>{device.name} <span class="sub">{device.location}</span></span>
-                                                    </label>
-                                                }
-                                            })
-                                            .collect_view()}
-                                    </div>
-                                }
-                                    .into_any()
-                            }
-                            Err(failure) => view! { <ProblemView failure /> }.into_any(),
-                        },
-                    )
-                }}
-            </Transition>
+            <Transition fallback=|| {
+                view! { <p class="loading" role="status">"Loading devices"</p> }
+            }>{in_place(candidates, |_: &Vec<Device>| (), |found| view! { <Ticks found /> }.into_any())}</Transition>
             <SubmitButton label="Add to the group" pending=add.pending() />
         </PostForm>
+    }
+}
+
+/// Each device keeps its tick when others come and go.
+#[component]
+fn Ticks(found: Memo<Vec<Device>>) -> impl IntoView {
+    let is_empty = move || found.with(Vec::is_empty);
+    view! {
+        <p class="quiet" hidden=move || !is_empty()>
+            "No other device that you may add."
+        </p>
+        <div class="candidates" role="group" aria-label="Devices" hidden=is_empty>
+            <For each=move || found.get() key=|device| device.id let(device)>
+                <label class="check">
+                    <input type="checkbox" name="devices[]" value=device.id.to_string() />
+                    <span>{device.name.clone()} <span class="sub">{device.location.clone()}</span></span>
+                </label>
+            </For>
+        </div>
     }
 }
