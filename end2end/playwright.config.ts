@@ -3,8 +3,9 @@ import { defineConfig } from "@playwright/test";
 export default defineConfig({
   testDir: "tests",
   outputDir: "test-results",
-  timeout: 60_000,
-  expect: { timeout: 10_000 },
+  // Generous: these end a test that hangs. On a busy machine with two cores a page takes many times what it takes a user.
+  timeout: 180_000,
+  expect: { timeout: 30_000 },
   // Each worker has its own server and browser; two cores feed two.
   workers: 2,
   forbidOnly: !!process.env.CI,
@@ -14,7 +15,7 @@ export default defineConfig({
     viewport: { width: 1280, height: 800 },
     locale: "en-GB",
     timezoneId: "Europe/Berlin",
-    actionTimeout: 10_000,
+    actionTimeout: 30_000,
     trace: "retain-on-failure",
     launchOptions: {
       executablePath: process.env.PORTICO_CHROMIUM ?? "/usr/bin/chromium",

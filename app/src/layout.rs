@@ -48,6 +48,7 @@ const ENTRIES: &[Entry] = &[
     entry("/cardholders", "Cardholders", Glyph::Account).needs(Permission::ReadAccess),
     entry("/policies", "Policies", Glyph::Check).needs(Permission::ReadAccess),
     entry("/codes", "Codes", Glyph::Key).needs(Permission::ReadAccess),
+    entry("/parking", "Parking", Glyph::Parking),
     entry("/devices", "Devices", Glyph::Devices).in_bar(),
     entry("/alarms", "Alarms", Glyph::Alarm).in_bar(),
     entry("/groups", "Groups", Glyph::Groups),

@@ -25,6 +25,7 @@ pub mod load;
 pub mod notifications;
 pub mod overview;
 pub mod palette;
+pub mod parking;
 pub mod root;
 #[cfg(feature = "ssr")]
 pub mod server;

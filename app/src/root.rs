@@ -54,6 +54,16 @@ use crate::notifications::page::NotificationsPage;
 use crate::notifications::webhook::WebhookPage;
 use crate::notifications::webhooks::WebhooksPage;
 use crate::overview::OverviewPage;
+use crate::parking::edit::page::EditLotPage;
+use crate::parking::lot::page::LotPage;
+use crate::parking::overview::ParkingPage;
+use crate::parking::reservations::list::ReservationsPage;
+use crate::parking::reservations::pass::page::ReservationPage;
+use crate::parking::reservations::reserve::page::ReservePage;
+use crate::parking::sensors::page::SensorsPage;
+use crate::parking::spot::page::SpotPage;
+use crate::parking::tariffs::edit::TariffPage;
+use crate::parking::tariffs::list::TariffsPage;
 
 /// Pages by the module they come in. The browser loads a module when one of its pages is first visited; the server names it
 /// in the document, so that it comes with the rest. A page's line: the name that its route has below, and the component.
@@ -109,6 +119,14 @@ lazy_pages! {
         cardholders => CardholdersPage, cardholder => CardholderPage, policies => PoliciesPage,
         codes => CodesPage, plan => PlanPage, areas => AreasPage, readers => ReadersPage,
     }
+    parking {
+        parking => ParkingPage, parking_sensors => SensorsPage, parking_spot => SpotPage, parking_lot => LotPage,
+        parking_edit => EditLotPage,
+    }
+    reservations {
+        reserve => ReservePage, reservations => ReservationsPage, reservation => ReservationPage,
+    }
+    tariffs { tariffs => TariffsPage, new_tariff => TariffPage, tariff => TariffPage }
     firmware { firmware => FirmwarePage, image => ImagePage, rollout => RolloutPage }
     notifications {
         notifications => NotificationsPage, webhooks => WebhooksPage, webhook => WebhookPage, messages => MessagesPage
@@ -198,6 +216,33 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/doors/areas") view={Lazy::<areas::Page>::new()} ssr=SsrMode::Async />
                     <Route path=path!("/doors/readers") view={Lazy::<readers::Page>::new()} ssr=SsrMode::Async />
                     <Route path=path!("/doors/:id") view={Lazy::<door::Page>::new()} ssr=SsrMode::Async />
+                    <Route path=path!("/parking") view={Lazy::<parking::Page>::new()} ssr=SsrMode::Async />
+                    <Route
+                        path=path!("/parking/sensors")
+                        view={Lazy::<parking_sensors::Page>::new()}
+                        ssr=SsrMode::Async
+                    />
+                    <Route
+                        path=path!("/parking/spots/:id")
+                        view={Lazy::<parking_spot::Page>::new()}
+                        ssr=SsrMode::Async
+                    />
+                    <Route path=path!("/parking/reserve") view={Lazy::<reserve::Page>::new()} ssr=SsrMode::Async />
+                    <Route path=path!("/parking/tariffs") view={Lazy::<tariffs::Page>::new()} ssr=SsrMode::Async />
+                    <Route
+                        path=path!("/parking/tariffs/new")
+                        view={Lazy::<new_tariff::Page>::new()}
+                        ssr=SsrMode::Async
+                    />
+                    <Route path=path!("/parking/tariffs/:id") view={Lazy::<tariff::Page>::new()} ssr=SsrMode::Async />
+                    <Route path=path!("/reservations") view={Lazy::<reservations::Page>::new()} ssr=SsrMode::Async />
+                    <Route path=path!("/reservations/:id") view={Lazy::<reservation::Page>::new()} ssr=SsrMode::Async />
+                    <Route path=path!("/parking/:lot") view={Lazy::<parking_lot::Page>::new()} ssr=SsrMode::Async />
+                    <Route
+                        path=path!("/parking/:lot/edit")
+                        view={Lazy::<parking_edit::Page>::new()}
+                        ssr=SsrMode::Async
+                    />
                     <Route path=path!("/groups") view={Lazy::<groups::Page>::new()} ssr=SsrMode::Async />
                     <Route path=path!("/groups/:id") view={Lazy::<group::Page>::new()} ssr=SsrMode::Async />
                     <Route path=path!("/explore") view={Lazy::<explore::Page>::new()} ssr=SsrMode::Async />

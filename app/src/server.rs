@@ -14,6 +14,7 @@ use portico_devices::Devices;
 use portico_identity::{Identity, RequestContext, SecondFactorChallenge, SignedIn, cookies};
 use portico_model::Timestamp;
 use portico_notifications::Notifications;
+use portico_parking::Parking;
 use portico_platform::{Actor, Clock, Config, Error, Principal};
 
 pub use crate::browser::local_path;
@@ -48,6 +49,12 @@ pub fn devices() -> Result<Devices, Failure> {
 /// When the server has not provided it.
 pub fn access() -> Result<Access, Failure> {
     use_context::<Access>().ok_or_else(|| missing("Access"))
+}
+
+/// # Errors
+/// When the server has not provided it.
+pub fn parking() -> Result<Parking, Failure> {
+    use_context::<Parking>().ok_or_else(|| missing("Parking"))
 }
 
 /// # Errors

@@ -79,7 +79,6 @@ test("one event shows the whole reason, and reads without JavaScript", async ({ 
 });
 
 test("pages are clean and fit a phone and a desktop, in light and dark", async ({ page, openContext, house, request }) => {
-  test.setTimeout(150_000);
   const { url } = house.portico;
   const door = await entrance(page, url, "West gate");
   await stranger(request, url, door, "0A0B0C0E");

@@ -79,7 +79,6 @@ const test = base.extend<{ office: Office; page: Page }>({
     await use(await (await openContext({ baseURL: portico.url, storageState: state })).newPage());
   },
 });
-test.setTimeout(120_000);
 
 const model = (page: Page) => page.getByRole("region", { name: "What is usual" });
 const train = (page: Page) => model(page).getByRole("button", { name: "Train now" });

@@ -48,7 +48,6 @@ test.describe("open sign-up", () => {
   test.use({ settings: { signup: "open" } });
 
   test("sign-up, confirm the address, passkey, authenticator app, forgotten password", async ({ page, portico, mail, complaints }) => {
-    test.setTimeout(180_000);
     complaints.expected.push(/status of 40[013]/);
     await setUp(page, await portico.setupLink());
     await forgetSession(page);

@@ -72,6 +72,7 @@ fn joined(domains: Domains) -> (Router, OpenApi) {
         .merge(portico_alarms::rest::router(domains.alarms))
         .merge(portico_devices::rest::router(domains.devices))
         .merge(portico_access::rest::router(domains.access))
+        .merge(portico_parking::rest::router(domains.parking))
         .split_for_parts()
 }
 

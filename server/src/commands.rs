@@ -107,7 +107,10 @@ pub fn random_password() -> String {
 async fn print_openapi() -> Result<()> {
     let dir = std::env::temp_dir().join(format!("portico-openapi-{}", std::process::id()));
     let platform = open(Config { data_dir: dir.clone(), ..Config::default() }).await?;
-    println!("{}", serde_json::to_string_pretty(&crate::api::document(crate::Domains::new(&platform)))?);
+    println!(
+        "{}",
+        serde_json::to_string_pretty(&crate::api::document(crate::Domains::new(&platform).map_err(described)?))?
+    );
     platform.db.close().await;
     std::fs::remove_dir_all(&dir).context("removing the temporary database")
 }

@@ -1,6 +1,7 @@
 //! `--demo`: an organisation, accounts and a virtual building that speaks real MQTT and REST to this server.
 
 mod doors;
+mod parking;
 mod publisher;
 
 use std::fs;
@@ -12,7 +13,7 @@ use anyhow::{Context, Result, bail};
 use portico_identity::NewUser;
 use portico_model::identity::Role;
 use portico_platform::Actor;
-use portico_simulator::{Credentials, Faults, Options, Simulator};
+use portico_simulator::{ApiError, Credentials, Faults, Options, Simulator};
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -63,15 +64,13 @@ pub async fn begin(portico: &Portico, sensors: usize) -> Result<Demo> {
         ..Options::new(format!("{scheme}://{}", portico.http), portico.mqtt.clone(), credentials)
     };
     let stop = portico.platform.tasks.token().child_token();
-    let at_doors = (sensors > 0).then(|| {
-        let credentials = options.credentials.clone();
+    let others = (sensors > 0).then(|| {
+        let (url, mqtt, credentials) = (&options.http_url, &portico.mqtt, &options.credentials);
         let state_file = data_dir.join("demo-doors.json");
-        let doors = doors::run(options.http_url.clone(), portico.mqtt.clone(), credentials, state_file, stop.clone());
-        tokio::spawn(async move {
-            if let Err(error) = doors.await {
-                tracing::warn!(%error, "the demo's doors could not start");
-            }
-        })
+        let doors = doors::run(url.clone(), mqtt.clone(), credentials.clone(), state_file, stop.clone());
+        let state_file = data_dir.join("demo-parking.json");
+        let parking = parking::run(url.clone(), mqtt.clone(), credentials.clone(), state_file, stop.clone());
+        [in_background("doors", doors), in_background("car parks", parking)]
     });
     let token = stop.clone();
     let building = tokio::spawn(async move {
@@ -79,11 +78,22 @@ pub async fn begin(portico: &Portico, sensors: usize) -> Result<Demo> {
             Ok(simulator) => drop(simulator.wait().await),
             Err(error) => tracing::warn!(error = %error, "the demo building could not start"),
         }
-        if let Some(doors) = at_doors {
-            let _ = doors.await;
+        for other in others.into_iter().flatten() {
+            let _ = other.await;
         }
     });
     Ok(Demo { accounts, stop, building })
+}
+
+fn in_background(
+    what: &'static str,
+    running: impl Future<Output = std::result::Result<(), ApiError>> + Send + 'static,
+) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        if let Err(error) = running.await {
+            tracing::warn!(%error, "the demo's {what} could not start");
+        }
+    })
 }
 
 impl Demo {

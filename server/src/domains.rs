@@ -5,7 +5,8 @@ use portico_alarms::Alarms;
 use portico_devices::Devices;
 use portico_identity::Identity;
 use portico_notifications::Notifications;
-use portico_platform::Platform;
+use portico_parking::Parking;
+use portico_platform::{Platform, Result};
 
 /// Cheap to clone.
 #[derive(Clone)]
@@ -15,18 +16,22 @@ pub struct Domains {
     pub alarms: Alarms,
     pub devices: Devices,
     pub access: Access,
+    pub parking: Parking,
 }
 
 impl Domains {
-    #[must_use]
-    pub fn new(platform: &Platform) -> Self {
+    /// # Errors
+    /// When the configuration of a domain makes no sense.
+    pub fn new(platform: &Platform) -> Result<Self> {
         let identity = Identity::new(platform.clone());
         let notifications = Notifications::new(platform.clone(), identity.clone());
         let alarms = Alarms::new(platform.clone(), notifications.clone());
         let devices = Devices::new(platform.clone(), alarms.clone());
         let access =
             Access::new(platform.clone(), identity.clone(), notifications.clone(), alarms.clone(), devices.clone());
-        Self { identity, notifications, alarms, devices, access }
+        let parking =
+            Parking::new(platform.clone(), identity.clone(), alarms.clone(), devices.clone(), access.clone())?;
+        Ok(Self { identity, notifications, alarms, devices, access, parking })
     }
 
     /// Begins their background work. Call once.
@@ -36,8 +41,10 @@ impl Domains {
         self.alarms.start();
         self.devices.start();
         self.access.start();
+        self.parking.start();
         self.identity.register_dependents(std::sync::Arc::new(self.alarms.clone()));
         self.identity.register_dependents(std::sync::Arc::new(self.devices.clone()));
         self.identity.register_dependents(std::sync::Arc::new(self.access.clone()));
+        self.identity.register_dependents(std::sync::Arc::new(self.parking.clone()));
     }
 }

@@ -12,6 +12,7 @@ use portico_app::devices::Endpoints;
 use portico_devices::Devices;
 use portico_identity::{Identity, browser};
 use portico_notifications::Notifications;
+use portico_parking::Parking;
 use portico_platform::config::Signup;
 use portico_platform::http::{self, Metrics, Tls};
 use portico_platform::{Clock, Config, Platform};
@@ -32,6 +33,7 @@ pub struct Portico {
     pub alarms: Alarms,
     pub devices: Devices,
     pub access: Access,
+    pub parking: Parking,
     pub http: SocketAddr,
     /// Where devices connect: the embedded broker's address or the external one's.
     pub mqtt: String,
@@ -54,7 +56,7 @@ pub async fn start(config: Config, clock: Clock) -> portico_platform::Result<Por
     // With a free port taken, links in e-mails name the real one.
     let platform = Platform::open(Config { http_addr: address, ..config }, clock).await?;
     let metrics = Metrics::install(platform.config.http.metrics_token.clone())?;
-    let domains = Domains::new(&platform);
+    let domains = Domains::new(&platform)?;
     domains.start();
     portico_platform::delivery::start(&platform)?;
     if platform.config.signup == Signup::Open || platform.config.admin_token.is_some() {
@@ -87,8 +89,20 @@ pub async fn start(config: Config, clock: Clock) -> portico_platform::Result<Por
     let cancel = platform.tasks.token();
     let answering = tokio::spawn(listening.serve(router, cancel, deadline));
     let mqtt = broker.address.clone();
-    let Domains { identity, notifications, alarms, devices, access } = domains;
-    Ok(Portico { platform, identity, notifications, alarms, devices, access, http: address, mqtt, broker, answering })
+    let Domains { identity, notifications, alarms, devices, access, parking } = domains;
+    Ok(Portico {
+        platform,
+        identity,
+        notifications,
+        alarms,
+        devices,
+        access,
+        parking,
+        http: address,
+        mqtt,
+        broker,
+        answering,
+    })
 }
 
 /// `https://portico.example:8443` → `portico.example`.

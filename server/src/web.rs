@@ -60,6 +60,7 @@ impl Web {
             provide_context(web.domains.alarms.clone());
             provide_context(web.domains.devices.clone());
             provide_context(web.domains.access.clone());
+            provide_context(web.domains.parking.clone());
             provide_context(Arc::clone(&web.config));
             provide_context(web.endpoints.clone());
             provide_context(auth.0.clone());

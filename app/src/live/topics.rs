@@ -92,7 +92,8 @@ impl Topics {
 
 /// The events that pages follow.
 fn event_of(mut data: Value) -> Option<Event> {
-    match data.get("type")?.as_str()? {
+    let kind = data.get("type")?.as_str()?.to_owned();
+    match kind.as_str() {
         "device_changed" => {
             let device = serde_json::from_value(data.get_mut("device")?.take()).ok()?;
             Some(Event::DeviceChanged { device })
@@ -167,7 +168,7 @@ fn event_of(mut data: Value) -> Option<Event> {
             let update = serde_json::from_value(data.get_mut("update")?.take()).ok()?;
             Some(Event::DeviceUpdateChanged { rollout_id, update })
         }
-        _ => None,
+        other => crate::parking::fold::event_of(other, &mut data),
     }
 }
 

@@ -5,11 +5,14 @@ use leptos::prelude::*;
 /// What an icon shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Glyph {
+    Accessible,
     Account,
     Alarm,
     Alert,
     Audit,
     Bell,
+    Bolt,
+    Car,
     Check,
     Clock,
     Copy,
@@ -29,6 +32,7 @@ pub enum Glyph {
     Offline,
     Online,
     Overview,
+    Parking,
     Pause,
     Plus,
     Search,
@@ -50,11 +54,18 @@ impl Glyph {
     #[must_use]
     pub const fn path(self) -> &'static str {
         match self {
+            Self::Accessible => {
+                "M8.75 5a1.25 1.25 0 1 0 0-2.5 1.25 1.25 0 0 0 0 2.5ZM8.75 6.75V12h4.5l2 4M8.75 8.75h4M6.75 9.9a4 4 0 1 0 5.4 5"
+            }
             Self::Account => "M10 9.5a3.25 3.25 0 1 0 0-6.5 3.25 3.25 0 0 0 0 6.5ZM3.5 17a6.5 6.5 0 0 1 13 0",
             Self::Alarm => "M5.5 13.5V9a4.5 4.5 0 0 1 9 0v4.5l1.75 2H3.75zM8.25 17.5a1.9 1.9 0 0 0 3.5 0",
             Self::Alert => "M10 3 2.5 16.5h15L10 3ZM10 8.5v3.5M10 14.2v.1",
             Self::Audit => "M5 2.75h7l3 3v11.5H5zM12 2.75v3h3M7.5 9.5h5M7.5 12h5M7.5 14.5h3",
             Self::Bell => "M4 14.5h12c-1.25-1.25-1.5-2.5-1.5-5.5a4.5 4.5 0 0 0-9 0c0 3-.25 4.25-1.5 5.5ZM8.25 17h3.5",
+            Self::Bolt => "M11.25 2.5 4.5 11.5h5l-.75 6L15.5 8.5h-5z",
+            Self::Car => {
+                "M3.25 11.25 5 6h10l1.75 5.25v5h-2.25v-1.75h-9v1.75H3.25zM3.25 11.25h13.5M6 12.9v.1M14 12.9v.1"
+            }
             Self::Check => "m4 10.5 4 4 8-9",
             Self::Clock => "M10 17.25a7.25 7.25 0 1 0 0-14.5 7.25 7.25 0 0 0 0 14.5ZM10 6v4l2.75 2",
             Self::Copy => "M7 7h9.25v9.25H7zM13 7V3.75H3.75V13H7",
@@ -78,6 +89,7 @@ impl Glyph {
             }
             Self::Online => "M3.5 9a9.2 9.2 0 0 1 13 0M6.25 12.25a5.3 5.3 0 0 1 7.5 0M10 15.75v.1",
             Self::Overview => "M3 17h14M4.5 17V9.5M15.5 17V9.5M2.75 8 10 3l7.25 5zM8 17v-4.5a2 2 0 0 1 4 0V17",
+            Self::Parking => "M3.5 3.5h13v13h-13zM8 14V6h2.75a2.4 2.4 0 0 1 0 4.8H8",
             Self::Pause => "M7 4.5v11M13 4.5v11",
             Self::Plus => "M10 4v12M4 10h12",
             Self::Search => "M8.75 14.25a5.5 5.5 0 1 0 0-11 5.5 5.5 0 0 0 0 11ZM13 13l4 4",

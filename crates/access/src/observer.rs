@@ -51,18 +51,17 @@ impl DeviceObserver for Access {
         self.bridge_command(command);
     }
 
-    fn event<'a>(&'a self, device: &'a Known, payload: &'a [u8], at: Timestamp) -> BoxFuture<'a, Result<Taken>> {
+    fn event<'a>(&'a self, device: &'a Known, body: &'a Value, at: Timestamp) -> BoxFuture<'a, Result<Taken>> {
         Box::pin(async move {
-            let Ok(body) = serde_json::from_slice::<Value>(payload) else { return Ok(Ok(false)) };
             match body.get("type").and_then(Value::as_str).unwrap_or_default() {
-                "access_request" => self.take_access_request(device, &body, at).await,
-                "door" => self.take_door_state(device, &body).await,
-                "sync_request" => self.take_sync_request(device, &body).await,
+                "access_request" => self.take_access_request(device, body, at).await,
+                "door" => self.take_door_state(device, body).await,
+                "sync_request" => self.take_sync_request(device, body).await,
                 "offline_events" => self.take_offline_message(device, body).await,
-                "code_used" => self.take_code_used(device, &body, at).await,
-                "enrolled" | "enrol_failed" => self.take_enrolled(device, &body).await,
-                "bluetooth_used" => self.take_bluetooth_used(device, &body, at).await,
-                "lock_state" => self.lock_event(device, &body, at).await,
+                "code_used" => self.take_code_used(device, body, at).await,
+                "enrolled" | "enrol_failed" => self.take_enrolled(device, body).await,
+                "bluetooth_used" => self.take_bluetooth_used(device, body, at).await,
+                "lock_state" => self.lock_event(device, body, at).await,
                 _ => Ok(Ok(false)),
             }
         })

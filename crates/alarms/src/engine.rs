@@ -42,11 +42,18 @@ pub struct Report {
     /// One sentence.
     pub text: String,
     pub subject: Subject,
-    /// Sees and handles the alarm, whatever his role.
-    pub owner: Option<UserId>,
-    pub rule: Option<AlarmRuleId>,
     /// Since when it is so.
     pub began_at: Timestamp,
+    pub reach: Reach,
+}
+
+/// Whom an alarm concerns, and how insistently they are told. By default: everyone who watches alarms, once.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reach {
+    /// The rule that wants it so.
+    pub rule: Option<AlarmRuleId>,
+    /// Sees and handles the alarm, whatever his role.
+    pub owner: Option<UserId>,
     pub tell: Tell,
     /// Escalates when nobody acknowledges it for so long, seconds.
     pub escalate_after_s: Option<i64>,
@@ -260,13 +267,13 @@ impl Row {
         let later = |seconds: Option<i64>| seconds.map(|seconds| now.plus_secs(seconds));
         Self {
             organization_id: organization,
-            owner_id: report.owner,
-            tell: report.tell,
-            escalate_after_s: report.escalate_after_s,
-            repeat_every_s: report.repeat_every_s,
+            owner_id: report.reach.owner,
+            tell: report.reach.tell,
+            escalate_after_s: report.reach.escalate_after_s,
+            repeat_every_s: report.reach.repeat_every_s,
             told: Told::Raised,
-            notify_at: later(report.repeat_every_s),
-            escalate_at: later(report.escalate_after_s),
+            notify_at: later(report.reach.repeat_every_s),
+            escalate_at: later(report.reach.escalate_after_s),
             alarm: Alarm {
                 id: AlarmId::generate(),
                 kind: report.kind.to_owned(),
@@ -277,7 +284,7 @@ impl Row {
                 subject_kind: report.subject.kind.to_owned(),
                 subject_id: report.subject.id.clone(),
                 subject_name: report.subject.name.clone(),
-                rule_id: report.rule,
+                rule_id: report.reach.rule,
                 began_at: report.began_at,
                 raised_at: now,
                 last_raised_at: now,

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use portico_notifications::Notifications;
 use portico_platform::Platform;
 
-pub use engine::{Change, Report, Subject};
+pub use engine::{Change, Reach, Report, Subject};
 pub use service::{AlarmQuery, StateFilter};
 
 /// The domain's service, cheap to clone.

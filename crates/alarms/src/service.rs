@@ -103,14 +103,8 @@ impl Alarms {
             limit: limit + 1,
         };
         let mut tx = self.0.platform.db.read().await?;
-        let mut rows = store::list(&mut tx, actor.organization, &filter).await?;
-        let more = rows.len() > usize::try_from(limit).unwrap_or(usize::MAX);
-        if more {
-            rows.pop();
-        }
-        let items: Vec<Alarm> = rows.into_iter().map(|row| row.alarm).collect();
-        let next = items.last().filter(|_| more).map(|alarm| alarm.id.to_string());
-        Ok(Page { items, next })
+        let rows = store::list(&mut tx, actor.organization, &filter).await?;
+        Ok(Page::cut(rows, limit, |row| row.alarm.id.to_string()).map(|row| row.alarm))
     }
 
     /// How many open alarms the actor sees.

@@ -69,13 +69,8 @@ impl Devices {
             }
         };
         let after = after.as_ref().map(|rule| (rule.rule.name.as_str(), rule.id));
-        let mut items = store::list(&mut tx, actor.organization, owner, after, limit + 1).await?;
-        let more = items.len() > usize::try_from(limit).unwrap_or(usize::MAX);
-        if more {
-            items.pop();
-        }
-        let next = items.last().filter(|_| more).map(|rule| rule.id.to_string());
-        Ok(Page { items, next })
+        let items = store::list(&mut tx, actor.organization, owner, after, limit + 1).await?;
+        Ok(Page::cut(items, limit, |rule| rule.id.to_string()))
     }
 
     /// # Errors

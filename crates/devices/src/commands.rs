@@ -196,13 +196,8 @@ impl Devices {
             .transpose()?;
         let mut tx = self.0.platform.db.read().await?;
         self.find_visible(&mut tx, actor, device).await?;
-        let mut items = store::list(&mut tx, actor.organization, device, state, before, limit + 1).await?;
-        let more = items.len() > usize::try_from(limit).unwrap_or(usize::MAX);
-        if more {
-            items.pop();
-        }
-        let next = items.last().filter(|_| more).map(|command| command.id.to_string());
-        Ok(Page { items, next })
+        let items = store::list(&mut tx, actor.organization, device, state, before, limit + 1).await?;
+        Ok(Page::cut(items, limit, |command| command.id.to_string()))
     }
 
     /// One command of a device. Needs to see the device.

@@ -138,13 +138,8 @@ impl Devices {
         let limit = limit.unwrap_or(50).clamp(1, MAX_PAGE);
         let before = read_cursor(cursor)?;
         let mut tx = self.0.platform.db.read().await?;
-        let mut items = store::list(&mut tx, actor.organization, device_type, before, limit + 1).await?;
-        let more = items.len() > usize::try_from(limit).unwrap_or(usize::MAX);
-        if more {
-            items.pop();
-        }
-        let next = items.last().filter(|_| more).map(|firmware| firmware.id.to_string());
-        Ok(Page { items, next })
+        let items = store::list(&mut tx, actor.organization, device_type, before, limit + 1).await?;
+        Ok(Page::cut(items, limit, |firmware| firmware.id.to_string()))
     }
 
     /// An image. Needs `ManageFirmware`.

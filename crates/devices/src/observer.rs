@@ -5,6 +5,7 @@ use portico_model::devices::{Connection, Device};
 use portico_model::telemetry::PayloadProblem;
 use portico_model::{DeviceId, OrganizationId, Timestamp, UserId};
 use portico_platform::{Actor, BoxFuture, Result, Tx};
+use serde_json::Value;
 
 use crate::{Devices, Known};
 
@@ -19,26 +20,31 @@ pub trait DeviceObserver: Send + Sync {
     /// A command has come to its end, in the transaction that says so.
     fn command_finished<'a>(
         &'a self,
-        tx: &'a mut Tx,
-        organization: OrganizationId,
-        command: &'a Command,
-    ) -> BoxFuture<'a, Result<AfterCommit>>;
+        _tx: &'a mut Tx,
+        _organization: OrganizationId,
+        _command: &'a Command,
+    ) -> BoxFuture<'a, Result<AfterCommit>> {
+        let nothing: AfterCommit = Box::new(|| {});
+        Box::pin(std::future::ready(Ok(nothing)))
+    }
 
     /// A command is on its way to its device; committed. May come several times. Must not wait.
     fn command_sent(&self, _command: &Command) {}
 
-    /// A device published on its `event` topic; done after the commit. The same event may come several times.
-    fn event<'a>(&'a self, device: &'a Known, payload: &'a [u8], at: Timestamp) -> BoxFuture<'a, Result<Taken>>;
+    /// A device published JSON on its `event` topic; done after the commit. The same event may come several times.
+    fn event<'a>(&'a self, device: &'a Known, body: &'a Value, at: Timestamp) -> BoxFuture<'a, Result<Taken>>;
 
     /// An event cannot be taken now, because the database is away or does not answer in time; it is tried again. Here
     /// whoever waits at the device can be told so, without the database. May come several times. Must not wait.
     fn event_not_taken(&self, _device: DeviceId, _payload: &[u8], _at: Timestamp) {}
 
     /// A heartbeat, with whatever else it says; done after the commit. Called for every one: cheap when it is of no concern.
-    fn heartbeat<'a>(&'a self, device: &'a Known, payload: &'a [u8], at: Timestamp) -> BoxFuture<'a, Result<()>>;
+    fn heartbeat<'a>(&'a self, _device: &'a Known, _payload: &'a [u8], _at: Timestamp) -> BoxFuture<'a, Result<()>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
 
     /// A device came or went; committed. Must not wait.
-    fn connection_changed(&self, organization: OrganizationId, device: DeviceId, connection: Connection);
+    fn connection_changed(&self, _organization: OrganizationId, _device: DeviceId, _connection: Connection) {}
 
     /// What a device says of itself (issue, battery, signal) or its connection has changed; committed. Must not wait.
     fn diagnostics_changed(&self, _organization: OrganizationId, _device: DeviceId) {}
@@ -123,8 +129,9 @@ impl Observers {
 
     /// Whether anyone took it.
     pub async fn event(&self, device: &Known, payload: &[u8], at: Timestamp) -> Result<Taken> {
+        let Ok(body) = serde_json::from_slice(payload) else { return Ok(Ok(false)) };
         for observer in self.all() {
-            match observer.event(device, payload, at).await? {
+            match observer.event(device, &body, at).await? {
                 Ok(false) => {}
                 taken => return Ok(taken),
             }

@@ -133,13 +133,8 @@ impl Devices {
             .map(|cursor| cursor.parse().map_err(|_| Error::invalid("bad_cursor", "The cursor is none of this list.")))
             .transpose()?;
         let mut tx = self.0.platform.db.read().await?;
-        let mut items = store::list(&mut tx, actor.organization, before, limit + 1).await?;
-        let more = items.len() > usize::try_from(limit).unwrap_or(usize::MAX);
-        if more {
-            items.pop();
-        }
-        let next = items.last().filter(|_| more).map(|rollout| rollout.id.to_string());
-        Ok(Page { items, next })
+        let items = store::list(&mut tx, actor.organization, before, limit + 1).await?;
+        Ok(Page::cut(items, limit, |rollout| rollout.id.to_string()))
     }
 
     /// A roll-out. Needs `ManageFirmware`.
@@ -172,13 +167,8 @@ impl Devices {
             .unwrap_or(-1);
         let mut tx = self.0.platform.db.read().await?;
         store::find(&mut tx, actor.organization, id).await?.ok_or_else(not_found)?;
-        let mut found = store::list_devices(&mut tx, actor.organization, id, state, after, limit + 1).await?;
-        let more = found.len() > usize::try_from(limit).unwrap_or(usize::MAX);
-        if more {
-            found.pop();
-        }
-        let next = found.last().filter(|_| more).map(|(position, _)| position.to_string());
-        Ok(Page { items: found.into_iter().map(|(_, update)| update).collect(), next })
+        let found = store::list_devices(&mut tx, actor.organization, id, state, after, limit + 1).await?;
+        Ok(Page::cut(found, limit, |(position, _)| position.to_string()).map(|(_, update)| update))
     }
 
     /// Pauses, resumes or ends a roll-out. Needs `ManageFirmware`.

@@ -186,13 +186,8 @@ impl Devices {
             offset: 0,
         };
         let mut tx = self.0.platform.db.read().await?;
-        let mut items = store::list(&mut tx, actor.organization, &filter).await?;
-        let more = items.len() > usize::try_from(limit).unwrap_or(usize::MAX);
-        if more {
-            items.pop();
-        }
-        let next = items.last().filter(|_| more).map(|device| write_cursor(device, query.sort));
-        Ok(Page { items, next })
+        let items = store::list(&mut tx, actor.organization, &filter).await?;
+        Ok(Page::cut(items, limit, |device| write_cursor(device, query.sort)))
     }
 
     /// As [`Devices::list`], by offset: how the old interface pages.

@@ -14,6 +14,7 @@ pub mod extract;
 mod input;
 mod jobs;
 mod live;
+pub mod local_time;
 mod password;
 pub mod rest;
 mod service;

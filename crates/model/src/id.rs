@@ -165,6 +165,22 @@ ids! {
     ZoneId,
     /// A picture that doors are placed on.
     PlanId,
+    /// A car park.
+    LotId,
+    /// A level of a car park.
+    ParkingLevelId,
+    /// A place for one vehicle.
+    SpotId,
+    /// What reports whether a spot is taken.
+    ParkingSensorId,
+    /// What parking costs.
+    TariffId,
+    /// That somebody has a spot for a time.
+    ReservationId,
+    /// What is to be paid, or was.
+    PaymentId,
+    /// What is to be given back, or was.
+    RefundId,
     /// Weekly hours.
     ScheduleId,
     /// A holiday of the building's calendar.

@@ -56,6 +56,12 @@ impl Role {
             }
             Permission::ReadAccess => matches!(self, Self::Admin | Self::Manager | Self::Reception | Self::Safety),
             Permission::RegisterDevices => matches!(self, Self::Admin | Self::Manager | Self::User),
+            Permission::UseParking => true,
+            Permission::ReadParking => {
+                matches!(self, Self::Admin | Self::Manager | Self::Reception | Self::Safety)
+            }
+            Permission::OperateParking => matches!(self, Self::Admin | Self::Manager | Self::Reception),
+            Permission::ManageParking => matches!(self, Self::Admin | Self::Manager),
         }
     }
 }
@@ -104,10 +110,18 @@ pub enum Permission {
     ReadAccessLog,
     /// Lockdown, evacuation, keeping doors unlocked.
     ControlDoors,
+    /// See lots and which spots are free; reserve for oneself.
+    UseParking,
+    /// See sensors, everybody's reservations, who is parked, and figures.
+    ReadParking,
+    /// Reserve for others and change their reservations; report what sensors, cameras and gateways see.
+    OperateParking,
+    /// Change lots, levels, spots, sensors and tariffs.
+    ManageParking,
 }
 
 impl Permission {
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 23] = [
         Self::ManageUsers,
         Self::ReadAudit,
         Self::ReadAllDevices,
@@ -127,6 +141,10 @@ impl Permission {
         Self::ManageAccess,
         Self::ReadAccessLog,
         Self::ControlDoors,
+        Self::UseParking,
+        Self::ReadParking,
+        Self::OperateParking,
+        Self::ManageParking,
     ];
 
     #[must_use]
@@ -151,6 +169,10 @@ impl Permission {
             Self::ManageAccess => "manage_access",
             Self::ReadAccessLog => "read_access_log",
             Self::ControlDoors => "control_doors",
+            Self::UseParking => "use_parking",
+            Self::ReadParking => "read_parking",
+            Self::OperateParking => "operate_parking",
+            Self::ManageParking => "manage_parking",
         }
     }
 

@@ -17,18 +17,21 @@ pub mod live;
 pub mod lockout;
 pub mod notifications;
 pub mod page;
+pub mod parking;
 pub mod problem;
 pub mod shadow;
 pub mod statistics;
 pub mod telemetry;
 pub mod time;
+mod words;
 
 pub use id::{
     AccessCodeId, AccessEventId, AlarmId, AlarmRuleId, AnomalyModelId, ApiKeyId, AuditId, CommandId, CredentialId,
     DeliveryId, DeviceId, DoorGroupId, DoorId, EnrolmentId, FirmwareId, GroupId, GroupMemberId, HolidayId,
-    InvitationId, LockEventId, LockGrantId, OfflineGrantId, OrganizationId, OutboxId, PasskeyId, PersonGroupId,
-    PersonId, PlanId, PolicyId, ProblemId, PublisherKeyId, PushSubscriptionId, RolloutId, SavedViewId, ScheduleId,
-    ServiceKeyId, SessionId, UserId, WebhookId, ZoneId,
+    InvitationId, LockEventId, LockGrantId, LotId, OfflineGrantId, OrganizationId, OutboxId, ParkingLevelId,
+    ParkingSensorId, PasskeyId, PaymentId, PersonGroupId, PersonId, PlanId, PolicyId, ProblemId, PublisherKeyId,
+    PushSubscriptionId, RefundId, ReservationId, RolloutId, SavedViewId, ScheduleId, ServiceKeyId, SessionId, SpotId,
+    TariffId, UserId, WebhookId, ZoneId,
 };
 pub use page::Page;
 pub use problem::{ErrorKind, FieldError, Problem};

@@ -147,4 +147,36 @@ pub enum Event {
     },
     /// Policies, schedules, holidays or groups of people have changed.
     PoliciesChanged,
+    /// Lots, levels or many spots have changed.
+    ParkingChanged,
+    /// A spot is taken or free now, or nothing is known of it any more.
+    SpotStatusChanged {
+        /// What is written on its sign.
+        spot_id: String,
+        key: crate::SpotId,
+        lot_id: crate::LotId,
+        /// Absent: unknown.
+        occupied: Option<bool>,
+        status: crate::parking::spot::SpotStatus,
+        /// Since when.
+        timestamp: Timestamp,
+    },
+    /// Somebody has reserved a spot.
+    SpotReserved {
+        /// What is written on its sign.
+        spot_id: String,
+        key: crate::SpotId,
+        lot_id: crate::LotId,
+        reservation_id: crate::ReservationId,
+    },
+    /// A spot was added, or its settings or reservations have changed.
+    SpotChanged {
+        spot: crate::parking::spot::Spot,
+    },
+    /// A reservation was made, or came further.
+    ReservationChanged {
+        reservation: crate::parking::reservation::Reservation,
+    },
+    /// Sensors of spots came, were given a spot or taken from it, or fell silent.
+    ParkingSensorsChanged,
 }

@@ -55,12 +55,8 @@ impl Notifications {
         };
         let platform = &self.0.platform;
         let mut tx = platform.db.read().await?;
-        let mut items = platform.deliveries.list(&mut tx, actor.organization, &filter).await?;
-        let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
-        let more = items.len() > wanted;
-        items.truncate(wanted);
-        let next = items.last().filter(|_| more).map(|delivery| delivery.id.to_string());
-        Ok(Page { items, next })
+        let items = platform.deliveries.list(&mut tx, actor.organization, &filter).await?;
+        Ok(Page::cut(items, limit, |delivery| delivery.id.to_string()))
     }
 
     /// Tries a dead letter again from the beginning.

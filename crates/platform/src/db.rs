@@ -1,5 +1,6 @@
 //! SQLite (embedded) or PostgreSQL behind one type. Each store function is written once; [`on_db!`] gives it to both.
 
+mod rows;
 mod together;
 
 use std::path::Path;
@@ -15,6 +16,7 @@ use tokio::sync::mpsc;
 use crate::config::{Config, Synchronous};
 use crate::error::{Error, Result};
 
+pub use rows::Statements;
 pub use together::Working;
 
 static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("./migrations/sqlite");
@@ -186,6 +188,11 @@ impl Db {
 }
 
 impl Tx {
+    #[must_use]
+    pub const fn is_postgres(&self) -> bool {
+        matches!(self, Self::Postgres(_))
+    }
+
     /// # Errors
     /// When the database did not take it; nothing of the transaction is stored then.
     pub async fn commit(self) -> Result<()> {

@@ -13,6 +13,7 @@ pub mod firmware;
 pub mod history;
 mod link;
 pub mod noise;
+pub mod parking;
 mod session;
 pub mod signal;
 mod simulator;

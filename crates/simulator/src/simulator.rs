@@ -102,6 +102,17 @@ pub(crate) struct BuildingClock {
 }
 
 impl BuildingClock {
+    pub const fn new(anchor: Timestamp, acceleration: f64) -> Self {
+        Self { anchor, acceleration }
+    }
+
+    /// When it will be, or was, that time in the building.
+    pub fn wall_time(&self, building: Timestamp) -> Timestamp {
+        #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)] // far below 2^53 ms
+        let elapsed = (building.millis_since(self.anchor) as f64 / self.acceleration) as i64;
+        self.anchor.plus_millis(elapsed)
+    }
+
     pub fn building_time(&self, at: Timestamp) -> Timestamp {
         #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)] // far below 2^53 ms
         let elapsed = (at.millis_since(self.anchor) as f64 * self.acceleration) as i64;
@@ -205,7 +216,7 @@ fn scaled(interval_ms: i64, factor: f64) -> i64 {
     ((interval_ms as f64 / factor) as i64).max(2)
 }
 
-fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
@@ -239,7 +250,7 @@ impl Simulator {
             api: Arc::new(Api::new(&options.http_url, options.credentials.clone())?),
             state: Mutex::new(StateFile::load(options.state_file.clone()).await),
             history: std::sync::Mutex::default(),
-            clock: BuildingClock { anchor: now(), acceleration: options.time_acceleration },
+            clock: BuildingClock::new(now(), options.time_acceleration),
             stats: Stats::default(),
             broker,
             options,
@@ -316,10 +327,11 @@ mod tests {
     #[test]
     fn accelerated_building_lives_a_day_in_an_hour() {
         let anchor = Timestamp::from_millis(1_000_000);
-        let clock = BuildingClock { anchor, acceleration: 24.0 };
+        let clock = BuildingClock::new(anchor, 24.0);
         assert_eq!(clock.building_time(anchor), anchor);
         assert_eq!(clock.building_time(anchor.plus_secs(3_600)), anchor.plus_secs(86_400));
         assert_eq!(clock.building_time(anchor.plus_secs(-60)), anchor.plus_secs(-1_440));
+        assert_eq!(clock.wall_time(anchor.plus_secs(86_400)), anchor.plus_secs(3_600));
     }
 
     #[tokio::test]

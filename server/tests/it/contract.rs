@@ -11,7 +11,7 @@ use crate::harness::config;
 async fn document() -> Value {
     let dir = tempfile::tempdir().unwrap();
     let platform = Platform::open(config(dir.path()), Clock::system()).await.unwrap();
-    let document = api::document(Domains::new(&platform));
+    let document = api::document(Domains::new(&platform).unwrap());
     platform.db.close().await;
     document
 }
@@ -126,13 +126,14 @@ async fn every_request_and_every_success_has_an_example_that_fits() {
 async fn no_two_domains_have_different_types_of_one_name() {
     let dir = tempfile::tempdir().unwrap();
     let platform = Platform::open(config(dir.path()), Clock::system()).await.unwrap();
-    let Domains { identity, notifications, alarms, devices, access } = Domains::new(&platform);
+    let Domains { identity, notifications, alarms, devices, access, parking } = Domains::new(&platform).unwrap();
     let domains = [
         ("identity", portico_identity::rest::router(identity).into_openapi()),
         ("notifications", portico_notifications::rest::router(notifications).into_openapi()),
         ("alarms", portico_alarms::rest::router(alarms).into_openapi()),
         ("devices", portico_devices::rest::router(devices).into_openapi()),
         ("access", portico_access::rest::router(access).into_openapi()),
+        ("parking", portico_parking::rest::router(parking).into_openapi()),
     ];
     let mut seen: BTreeMap<String, (&str, Value)> = BTreeMap::new();
     let mut faults = Vec::new();

@@ -36,8 +36,8 @@ struct Elsewhere {
     invitation: String,
     door: String,
     access_event: String,
-    /// Of people, doors and locks, by the word before the id in a path.
-    access: BTreeMap<&'static str, String>,
+    /// Of people, doors, locks and parking, by the word before the id in a path.
+    others: BTreeMap<&'static str, String>,
     door_group: String,
     zone: String,
     plan: String,
@@ -94,6 +94,31 @@ async fn settle_people(server: &Server, token: &str) -> BTreeMap<&'static str, S
     ])
 }
 
+/// A lot with a spot, its sensor and who has reserved it.
+async fn settle_parking(server: &Server, token: &str) -> BTreeMap<&'static str, String> {
+    let make = async |path: &str, body: Value, id: &str| made(server, token, &format!("/api/v1{path}"), body, id).await;
+    let named = json!({ "name": format!("{MARK} lot") });
+    let lot = make("/parking/lots", named.clone(), "/id").await;
+    let level = make(&format!("/parking/lots/{lot}/levels"), named, "/id").await;
+    let spot = make("/spots", json!({ "id": MARK, "level_id": level }), "/key").await;
+    let rules = json!({ "currency": "EUR", "unit_minutes": 60, "unit_price_minor": 100 });
+    let tariff = json!({ "name": format!("{MARK} tariff"), "rules": rules });
+    let seen = json!({ "sensor_id": format!("{MARK}-1"), "occupied": false, "timestamp": 0 });
+    let (status, _) = server.call(Method::POST, "/api/v1/sensor-data", Some(token), Some(seen)).await;
+    assert_eq!(status, StatusCode::OK);
+    let (_, sensors) = server.call(Method::GET, "/api/v1/parking/sensors", Some(token), None).await;
+    let begin = portico_model::Timestamp::from_millis(server.portico.platform.clock.now().millis() + 86_400_000);
+    let wish = json!({ "spot_id": MARK, "start_time": begin.to_iso(), "duration_hours": 2 });
+    BTreeMap::from([
+        ("tariffs", make("/parking/tariffs", tariff, "/id").await),
+        ("sensors", sensors["items"][0]["id"].as_str().unwrap().to_owned()),
+        ("reservations", make("/reservations", wish, "/reservation/id").await),
+        ("lots", lot),
+        ("levels", level),
+        ("spots", spot),
+    ])
+}
+
 impl Elsewhere {
     async fn settle(server: &Server) -> Self {
         let identity = &server.portico.identity;
@@ -136,7 +161,11 @@ impl Elsewhere {
             plan: upload_plan(server, &token).await,
             invitation: made(server, &token, "/api/v1/invitations", guest, "/invitation/id").await,
             access_event: log_event(server, &name).await,
-            access: settle_people(server, &token).await,
+            others: settle_people(server, &token)
+                .await
+                .into_iter()
+                .chain(settle_parking(server, &token).await)
+                .collect(),
             token,
             device,
             key,
@@ -189,7 +218,7 @@ impl Elsewhere {
                 (_, "plans") => &self.plan,
                 (_, "invitations") => &self.invitation,
                 ("{event_id}", _) => &self.access_event,
-                (_, known) if self.access.contains_key(known) => &self.access[known],
+                (_, known) if self.others.contains_key(known) => &self.others[known],
                 ("{device_id}", _) | (_, "devices" | "telemetry" | "locks" | "grants") => &self.device,
                 // Nobody has one of these here; that one's id opens none is for their own tests.
                 (_, "deliveries" | "browsers" | "passkeys" | "codes") => &self.device,
@@ -217,7 +246,7 @@ impl Elsewhere {
             &self.zone,
             &self.plan,
         ];
-        own.into_iter().chain(self.access.values()).map(String::as_str).collect()
+        own.into_iter().chain(self.others.values()).map(String::as_str).collect()
     }
 
     /// All that the other organisation sees of itself, apart from what moves by itself.
@@ -236,6 +265,12 @@ impl Elsewhere {
             format!("/api/v1/zones/{}", self.zone),
             format!("/api/v1/plans/{}", self.plan),
             format!("/api/v1/alarm-rules/{}", self.alarm_rule),
+            "/api/v1/parking/lots".to_owned(),
+            format!("/api/v1/parking/lots/{}/levels", self.others["lots"]),
+            "/api/v1/parking/sensors".to_owned(),
+            "/api/v1/parking/tariffs".to_owned(),
+            "/api/v1/reservations".to_owned(),
+            "/api/v1/spots".to_owned(),
             "/api/v1/access/people".to_owned(),
             "/api/v1/access/person-groups".to_owned(),
             "/api/v1/access/schedules".to_owned(),

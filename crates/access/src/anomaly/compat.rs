@@ -19,8 +19,8 @@ use utoipa_axum::routes;
 
 use super::insights::{MAX_DAYS, peak_hours};
 use super::store;
-use crate::local_time::{Wall, zone_of};
 use crate::{Access, EventQuery};
+use portico_identity::local_time::{Wall, zone_of};
 
 const DAY_MS: i64 = 86_400_000;
 

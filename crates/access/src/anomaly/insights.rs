@@ -10,7 +10,7 @@ use portico_platform::{Actor, Error, Result};
 
 use super::store::{self, Attempt};
 use crate::Access;
-use crate::local_time::{Wall, zone_of};
+use portico_identity::local_time::{Wall, zone_of};
 
 /// Most events that are counted.
 pub const MOST: i64 = 200_000;
@@ -67,8 +67,7 @@ fn count(zone: &TimeZone, (from, to): (Timestamp, Timestamp), rows: &[Attempt]) 
     let (mut refused, mut unusual) = (0, 0);
     for row in rows {
         let wall = Wall::of(zone, row.at);
-        let local = wall.with_holiday(false);
-        let hour = u8::try_from(local.minute / 60).unwrap_or_default();
+        let hour = u8::try_from(wall.minute() / 60).unwrap_or_default();
         let is_refused = i64::from(row.granted == Some(false));
         let is_unusual = i64::from(row.is_anomaly && !row.is_false_alarm);
         refused += is_refused;
@@ -91,7 +90,7 @@ fn count(zone: &TimeZone, (from, to): (Timestamp, Timestamp), rows: &[Attempt]) 
         person.refused += is_refused;
         person.unusual += is_unusual;
         *person.hours.entry(hour).or_default() += 1;
-        *person.days.entry(local.weekday).or_default() += 1;
+        *person.days.entry(wall.weekday()).or_default() += 1;
     }
     let mut people: Vec<PersonInsight> = people
         .into_iter()

@@ -6,12 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
-use portico_alarms::{Report as AlarmReport, Subject};
+use portico_alarms::{Reach, Report as AlarmReport, Subject};
 use portico_model::access::anomaly::detector::{Detector, Verdict};
 use portico_model::access::anomaly::features::History;
 use portico_model::access::{AccessEvent, AccessKind};
 use portico_model::alarms::Severity;
-use portico_model::alarms::rule::Tell;
 use portico_model::{AccessEventId, AnomalyModelId, OrganizationId};
 use portico_platform::{Result, Tx};
 use tokio::sync::{Notify, mpsc};
@@ -20,7 +19,7 @@ use tokio::time::Instant;
 use super::sighting;
 use super::store::{self, Seen};
 use crate::Access;
-use crate::local_time::zone_of;
+use portico_identity::local_time::zone_of;
 
 /// Events that wait to be judged. What does not fit is found in the log later.
 const QUEUE: usize = 4_096;
@@ -241,12 +240,8 @@ fn alarm(event: &AccessEvent, verdict: &Verdict) -> AlarmReport {
         title: "Unusual access".to_owned(),
         text: format!("{who} at {place}: {}.", verdict.reasons.join("; ")),
         subject: Subject { kind: "access_event", id: event.id.to_string(), name: place.to_owned() },
-        owner: None,
-        rule: None,
         began_at: event.at,
-        tell: Tell::Everyone,
-        escalate_after_s: None,
-        repeat_every_s: None,
+        reach: Reach::default(),
     }
 }
 

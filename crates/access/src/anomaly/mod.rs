@@ -14,17 +14,17 @@ use jiff::tz::TimeZone;
 use portico_model::DoorId;
 use portico_model::access::anomaly::features::Sighting;
 
-use crate::local_time::Wall;
+use portico_identity::local_time::Wall;
 
 pub use judge::Judging;
 
 /// An event as habits see it, on the building's clock. A reader without a door stands for one.
 fn sighting(zone: &TimeZone, seen: &store::Seen) -> Sighting {
-    let local = Wall::of(zone, seen.at).with_holiday(false);
+    let wall = Wall::of(zone, seen.at);
     Sighting {
         at: seen.at,
-        weekday: local.weekday,
-        minute: local.minute,
+        weekday: wall.weekday(),
+        minute: wall.minute(),
         person: seen.person_id,
         door: seen.door_id.or_else(|| seen.reader_id.map(|reader| DoorId::from_uuid(reader.uuid()))),
         method: seen.method(),

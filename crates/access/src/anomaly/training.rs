@@ -12,8 +12,8 @@ use serde_json::json;
 
 use super::sighting;
 use super::store::{self, Report};
-use crate::local_time::zone_of;
 use crate::{Access, topics};
+use portico_identity::local_time::zone_of;
 
 /// What is older tells little of today's habits.
 const DAYS: i64 = 90;

@@ -173,13 +173,8 @@ impl Access {
         let before: Option<AccessCodeId> =
             before.map_err(|_| Error::invalid("bad_cursor", "The cursor is none of this list."))?;
         let mut tx = self.0.platform.db.read().await?;
-        let mut items = store::list(&mut tx, actor.organization, viewer, query, before, limit + 1).await?;
-        let more = items.len() > usize::try_from(limit).unwrap_or(usize::MAX);
-        if more {
-            items.pop();
-        }
-        let next = items.last().filter(|_| more).map(|code| code.id.to_string());
-        Ok(Page { items, next })
+        let items = store::list(&mut tx, actor.organization, viewer, query, before, limit + 1).await?;
+        Ok(Page::cut(items, limit, |code| code.id.to_string()))
     }
 
     /// One code that the actor may see.

@@ -1,10 +1,9 @@
 //! Whether doors stand open: what their contacts say, and what follows from it.
 
-use portico_alarms::{Change, Report, Subject};
+use portico_alarms::{Change, Reach, Report, Subject};
 use portico_model::access::door::DoorState;
 use portico_model::access::{AccessEvent, AccessKind, DoorMode, Method};
 use portico_model::alarms::Severity;
-use portico_model::alarms::rule::Tell;
 use portico_model::{AccessEventId, DeviceId, OrganizationId, Timestamp};
 use portico_platform::{Result, Tx};
 
@@ -153,12 +152,8 @@ fn report(gate: &Gate, what: &str, severity: Severity, title: &str, text: String
         title: title.to_owned(),
         text,
         subject: Subject { kind: "door", id: gate.id.to_string(), name: gate.name.clone() },
-        owner: None,
-        rule: None,
         began_at,
-        tell: Tell::Everyone,
-        escalate_after_s: None,
-        repeat_every_s: None,
+        reach: Reach::default(),
     }
 }
 

@@ -104,13 +104,8 @@ impl Access {
             after,
             limit: limit + 1,
         };
-        let mut items = store::list(&mut tx, actor.organization, &filter).await?;
-        let more = items.len() > usize::try_from(limit).unwrap_or(usize::MAX);
-        if more {
-            items.pop();
-        }
-        let next = items.last().filter(|_| more).map(|door| door.id.to_string());
-        Ok(Page { items, next })
+        let items = store::list(&mut tx, actor.organization, &filter).await?;
+        Ok(Page::cut(items, limit, |door| door.id.to_string()))
     }
 
     /// How many doors there are in each mode and state. Permission: `ReadAccess`.
@@ -147,6 +142,14 @@ impl Access {
         actor.require(Permission::ReadAccess)?;
         let mut tx = self.0.platform.db.read().await?;
         store::find(&mut tx, actor.organization, id).await?.ok_or_else(not_found)
+    }
+
+    /// For domains above this one.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn has_door(&self, tx: &mut Tx, organization: OrganizationId, id: DoorId) -> Result<bool> {
+        Ok(store::find(tx, organization, id).await?.is_some())
     }
 
     /// Permission: `ManageAccess`.

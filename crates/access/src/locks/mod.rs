@@ -104,13 +104,9 @@ impl Access {
             limit: limit + 1,
         };
         let mut tx = self.0.platform.db.read().await?;
-        let mut found = store::list(&mut tx, actor.organization, actor.user_id(), &filter).await?;
-        let more = found.len() > usize::try_from(limit).unwrap_or(usize::MAX);
-        if more {
-            found.pop();
-        }
-        let next = found.last().filter(|_| more).map(|(lock, _)| write_cursor(lock));
-        let items = found
+        let found = store::list(&mut tx, actor.organization, actor.user_id(), &filter).await?;
+        let Page { items, next } = Page::cut(found, limit, |(lock, _)| write_cursor(lock));
+        let items = items
             .into_iter()
             .filter_map(|(lock, granted)| {
                 let role = role_of(actor, &lock, granted)?;
@@ -157,13 +153,8 @@ impl Access {
         let before: Option<LockEventId> = cursor.map(|cursor| cursor.parse().map_err(|_| bad_cursor())).transpose()?;
         let mut tx = self.0.platform.db.read().await?;
         self.visible_lock(&mut tx, actor, id).await?;
-        let mut items = store_event::list(&mut tx, actor.organization, id, before, limit + 1).await?;
-        let more = items.len() > usize::try_from(limit).unwrap_or(usize::MAX);
-        if more {
-            items.pop();
-        }
-        let next = items.last().filter(|_| more).map(|event| event.id.to_string());
-        Ok(Page { items, next })
+        let items = store_event::list(&mut tx, actor.organization, id, before, limit + 1).await?;
+        Ok(Page::cut(items, limit, |event| event.id.to_string()))
     }
 
     /// The lock, if the actor may know of it, and what he may do with it.

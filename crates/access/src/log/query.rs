@@ -121,12 +121,8 @@ impl Access {
         let limit = query.limit.unwrap_or(50).clamp(1, MAX_PAGE);
         let (search, before) = (query.search()?, query.before()?);
         let mut tx = self.0.platform.db.read().await?;
-        let mut items = store::list(&mut tx, actor.organization, &search, before, limit + 1).await?;
-        let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
-        let more = items.len() > wanted;
-        items.truncate(wanted);
-        let next = items.last().filter(|_| more).map(|last| EventCursor { at: last.at, id: last.id }.to_text());
-        Ok(Page { items, next })
+        let items = store::list(&mut tx, actor.organization, &search, before, limit + 1).await?;
+        Ok(Page::cut(items, limit, |last| EventCursor { at: last.at, id: last.id }.to_text()))
     }
 
     /// One event with everything that is known of it.

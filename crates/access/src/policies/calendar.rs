@@ -10,8 +10,8 @@ use portico_platform::{Actor, Error, Result};
 use serde_json::json;
 
 use super::calendar_store as store;
-use crate::local_time::is_date;
 use crate::{Access, people, version};
+use portico_identity::local_time::is_date;
 
 /// Most schedules, and most holidays, of an organisation.
 const MAX_SCHEDULES: usize = 500;

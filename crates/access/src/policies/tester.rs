@@ -11,8 +11,9 @@ use portico_platform::{Actor, Error, Result};
 use super::rules::{OwnedRule, rules_for};
 use super::store;
 use crate::Access;
-use crate::local_time::{Wall, local_time, moment_of, zone_of};
+use crate::local_time::local_time;
 use crate::people::{credential_holder, find_person};
+use portico_identity::local_time::{Wall, moment_of, zone_of};
 
 impl Access {
     /// A moment by the building's clock, as a form writes it (`2026-11-23T08:30`).

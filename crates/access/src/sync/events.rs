@@ -219,10 +219,10 @@ impl Access {
     pub(crate) async fn take_offline_message(
         &self,
         device: &Known,
-        body: Value,
+        body: &Value,
     ) -> Result<Result<bool, PayloadProblem>> {
         let wrong = |message: String| Ok(Err(PayloadProblem::new("bad_event", message)));
-        let events: OfflineEvents = match serde_json::from_value(body) {
+        let events = match OfflineEvents::deserialize(body) {
             Ok(events) => events,
             Err(error) => return wrong(error.to_string()),
         };

@@ -11,7 +11,8 @@ use portico_model::{OrganizationId, Timestamp};
 use portico_platform::{Error, Platform, Result, Tx};
 
 use super::store::{self, Place};
-use crate::{codes, local_time, policies};
+use crate::{codes, policies};
+use portico_identity::local_time;
 
 /// Most schedules, rules and sets: their numbers have two bytes.
 const MOST: usize = 60_000;

@@ -91,7 +91,7 @@ async fn grant_opens_its_lock_until_it_is_taken_back_or_over() {
         let event = json!({"type": "bluetooth_used", "grant": his.id, "wish": "unlock", "result": "ok",
                            "ts": world.platform.clock.now().millis()});
         for _ in 0..2 {
-            let taken = world.access.event(&known, event.to_string().as_bytes(), world.platform.clock.now()).await;
+            let taken = world.access.event(&known, &event, world.platform.clock.now()).await;
             assert_eq!(taken.unwrap(), Ok(true));
         }
         let expected = [("unlock".to_owned(), "user:felix".to_owned(), "done".to_owned())];

@@ -332,7 +332,7 @@ async fn reader_that_asks_over_mqtt_is_answered_once_and_the_lock_told() {
         world.cardholder("Ann", 7, CARD).await;
         let known = world.devices.authenticate_key(&reader.api_key).await.unwrap().unwrap().device;
         let now = world.platform.clock.now();
-        let say = async |event: Value, at| world.access.event(&known, event.to_string().as_bytes(), at).await.unwrap();
+        let say = async |event: Value, at| world.access.event(&known, &event, at).await.unwrap();
         let question = json!({"type": "access_request", "request_id": "r1", "method": "rfid", "rfid_uid": CARD});
         assert_eq!(say(question.clone(), now).await, Ok(true));
         assert_eq!(say(question, now).await, Ok(true));

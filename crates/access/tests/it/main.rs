@@ -20,11 +20,11 @@ use portico_access::Access;
 use portico_alarms::Alarms;
 use portico_devices::Devices;
 use portico_identity::Identity;
+use portico_model::OrganizationId;
 use portico_model::identity::Role;
-use portico_model::{OrganizationId, SessionId, UserId};
 use portico_notifications::Notifications;
-use portico_platform::testing::{TestPlatform, each_database};
-use portico_platform::{Actor, Platform, Principal, on_db};
+use portico_platform::testing::{TestPlatform, each_database, insert_user};
+use portico_platform::{Actor, Platform};
 
 pub struct World {
     pub access: Access,
@@ -57,33 +57,15 @@ impl World {
             Access::new(platform.clone(), identity.clone(), notifications.clone(), alarms.clone(), devices.clone());
         devices.observe(std::sync::Arc::new(access.clone()));
         let organization = test.organization;
-        let manager = user(&platform, organization, "manager", Role::Manager).await;
+        let manager = insert_user(&platform, organization, "manager", Role::Manager).await;
         Self { access, identity, alarms, devices, notifications, platform, organization, manager, test }
     }
 
     pub async fn user(&self, name: &str, role: Role) -> Actor {
-        user(&self.platform, self.organization, name, role).await
+        insert_user(&self.platform, self.organization, name, role).await
     }
 
     pub fn advance_s(&self, seconds: i64) {
         self.test.clock.advance_ms(seconds * 1_000);
-    }
-}
-pub async fn user(platform: &Platform, organization: OrganizationId, name: &str, role: Role) -> Actor {
-    let id = UserId::generate();
-    let mut tx = platform.db.begin().await.unwrap();
-    let key = format!("{name}-{id}");
-    on_db!(&mut tx, conn => sqlx::query(
-        "insert into user_account (id, organization_id, username, username_key, email, email_key, role, password_hash,
-             is_active, created_at, updated_at) values ($1, $2, $3, $4, $5, $4, $6, 'none', true, 0, 0)")
-        .bind(id).bind(organization).bind(name).bind(&key).bind(format!("{name}@example.org")).bind(role.as_str())
-        .execute(conn).await.map(drop))
-    .unwrap();
-    tx.commit().await.unwrap();
-    Actor {
-        organization,
-        principal: Principal::User { id, name: name.into(), role, session: SessionId::generate() },
-        address: "192.0.2.1".into(),
-        request_id: "request-1".into(),
     }
 }

@@ -8,8 +8,9 @@ use portico_model::access::{AccessEvent, Level};
 use portico_model::identity::Role;
 use portico_model::{ErrorKind, PersonId};
 use portico_platform::Actor;
+use portico_platform::testing::insert_user;
 
-use crate::{World, each, user};
+use crate::{World, each};
 
 pub fn named(name: &str) -> PersonInput {
     PersonInput { name: name.into(), ..PersonInput::default() }
@@ -155,7 +156,7 @@ async fn groups_hold_people_of_the_same_organisation() {
         assert_eq!(access.people(&world.manager, &query).await.unwrap().1, 0);
 
         let elsewhere = world.test.other_organization().await;
-        let stranger = user(&world.platform, elsewhere, "stranger", Role::Admin).await;
+        let stranger = insert_user(&world.platform, elsewhere, "stranger", Role::Admin).await;
         for error in [
             access.person(&stranger, ann.id).await.map(drop).unwrap_err(),
             access.update_person(&stranger, ann.id, named("Mine")).await.map(drop).unwrap_err(),

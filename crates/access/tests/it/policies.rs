@@ -8,9 +8,10 @@ use portico_model::access::{DoorMode, Level};
 use portico_model::identity::Role;
 use portico_model::{DoorId, PersonGroupId, PersonId, Timestamp};
 use portico_platform::on_db;
+use portico_platform::testing::insert_user;
 
 use crate::people::{card, named, person};
-use crate::{World, each, user};
+use crate::{World, each};
 
 async fn door(world: &World, name: &str) -> DoorId {
     let id = DoorId::generate();
@@ -211,7 +212,7 @@ async fn policies_name_groups_and_only_what_the_organisation_has() {
             assert_eq!(error.field_errors()[0].field, field, "{error}");
         }
         let elsewhere = world.test.other_organization().await;
-        let stranger = user(&world.platform, elsewhere, "stranger", Role::Admin).await;
+        let stranger = insert_user(&world.platform, elsewhere, "stranger", Role::Admin).await;
         let theirs = PolicyInput { door_id: Some(main), ..policy("Theirs") };
         assert_eq!(access.save_policy(&stranger, None, theirs).await.unwrap_err().kind(), ErrorKind::Invalid);
         for error in [

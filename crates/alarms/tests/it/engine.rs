@@ -1,6 +1,6 @@
 //! One alarm for one cause, and who is told when.
 
-use portico_alarms::{AlarmQuery, Report, StateFilter};
+use portico_alarms::{AlarmQuery, Reach, Report, StateFilter};
 use portico_model::alarms::AlarmStepKind::{Acknowledged, Cleared, Escalated, Raised, RaisedAgain, Reminded};
 use portico_model::alarms::{AlarmState, Severity};
 use portico_model::identity::Role;
@@ -67,8 +67,11 @@ async fn racing_reports_of_one_cause_make_one_alarm() {
 #[tokio::test]
 async fn unacknowledged_alarms_remind_and_escalate_once() {
     each(|world| async move {
-        let report =
-            Report { escalate_after_s: Some(600), repeat_every_s: Some(240), severity: Severity::Info, ..report("a") };
+        let report = Report {
+            severity: Severity::Info,
+            reach: Reach { escalate_after_s: Some(600), repeat_every_s: Some(240), ..Reach::default() },
+            ..report("a")
+        };
         let alarm = world.raise(&report).await.unwrap();
         for _ in 0..12 {
             world.advance_s(60);
@@ -148,7 +151,10 @@ async fn old_cleared_alarms_are_removed_and_open_ones_stay() {
 async fn alarms_of_a_new_owner_are_his() {
     each(|world| async move {
         let (old, new) = (world.user("old", Role::User).await, world.user("new", Role::User).await);
-        world.raise(&Report { owner: old.user_id(), ..report("a") }).await.unwrap();
+        world
+            .raise(&Report { reach: Reach { owner: old.user_id(), ..Reach::default() }, ..report("a") })
+            .await
+            .unwrap();
         let mut tx = world.platform.db.begin().await.unwrap();
         let owner = new.user_id().unwrap();
         let changes = world.alarms.change_owner(&mut tx, world.organization, "device", "d1", owner).await.unwrap();

@@ -5,15 +5,14 @@ mod engine;
 mod people;
 mod rest;
 
-use portico_alarms::{Alarms, Report, Subject};
+use portico_alarms::{Alarms, Reach, Report, Subject};
 use portico_identity::Identity;
-use portico_model::alarms::rule::Tell;
 use portico_model::alarms::{Alarm, AlarmStepKind, Severity};
 use portico_model::identity::Role;
-use portico_model::{AlarmId, OrganizationId, SessionId, UserId};
+use portico_model::{AlarmId, OrganizationId};
 use portico_notifications::Notifications;
-use portico_platform::testing::{TestPlatform, each_database};
-use portico_platform::{Actor, Platform, Principal, on_db};
+use portico_platform::testing::{TestPlatform, each_database, insert_user};
+use portico_platform::{Actor, Platform};
 
 pub struct World {
     pub alarms: Alarms,
@@ -39,12 +38,12 @@ impl World {
         let notifications = Notifications::new(platform.clone(), identity.clone());
         let alarms = Alarms::new(platform.clone(), notifications);
         let organization = test.organization;
-        let manager = user(&platform, organization, "manager", Role::Manager).await;
+        let manager = insert_user(&platform, organization, "manager", Role::Manager).await;
         Self { alarms, identity, platform, organization, manager, test }
     }
 
     pub async fn user(&self, name: &str, role: Role) -> Actor {
-        user(&self.platform, self.organization, name, role).await
+        insert_user(&self.platform, self.organization, name, role).await
     }
 
     /// Reports as a domain does; what changed.
@@ -83,30 +82,7 @@ pub fn report(cause: &str) -> Report {
         title: "Too warm".into(),
         text: "t is 31, above 30.".into(),
         subject: Subject { kind: "device", id: "d1".into(), name: "Freezer".into() },
-        owner: None,
-        rule: None,
         began_at: portico_platform::testing::START,
-        tell: Tell::Everyone,
-        escalate_after_s: None,
-        repeat_every_s: None,
-    }
-}
-
-pub async fn user(platform: &Platform, organization: OrganizationId, name: &str, role: Role) -> Actor {
-    let id = UserId::generate();
-    let mut tx = platform.db.begin().await.unwrap();
-    let key = format!("{name}-{id}");
-    on_db!(&mut tx, conn => sqlx::query(
-        "insert into user_account (id, organization_id, username, username_key, email, email_key, role, password_hash,
-             is_active, created_at, updated_at) values ($1, $2, $3, $4, $5, $4, $6, 'none', true, 0, 0)")
-        .bind(id).bind(organization).bind(name).bind(&key).bind(format!("{name}@example.org")).bind(role.as_str())
-        .execute(conn).await.map(drop))
-    .unwrap();
-    tx.commit().await.unwrap();
-    Actor {
-        organization,
-        principal: Principal::User { id, name: name.into(), role, session: SessionId::generate() },
-        address: "192.0.2.1".into(),
-        request_id: "request-1".into(),
+        reach: Reach::default(),
     }
 }

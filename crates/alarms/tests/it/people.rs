@@ -3,15 +3,16 @@
 use std::time::Duration;
 
 use futures::FutureExt as _;
-use portico_alarms::{AlarmQuery, Report, StateFilter};
+use portico_alarms::{AlarmQuery, Reach, Report, StateFilter};
 use portico_model::alarms::{AlarmState, AlarmStepKind, Severity};
 use portico_model::identity::Role;
 use portico_platform::audit::{AuditFilter, list};
 use portico_platform::hub::{Connection, Outgoing};
+use portico_platform::testing::insert_user;
 use portico_platform::{Actor, Principal};
 use serde_json::Value;
 
-use crate::{each, report, user};
+use crate::{each, report};
 
 fn code<T>(result: portico_platform::Result<T>) -> &'static str {
     result.err().map_or("ok", |error| error.code())
@@ -21,7 +22,10 @@ fn code<T>(result: portico_platform::Result<T>) -> &'static str {
 async fn owners_see_theirs_and_nobody_elses() {
     each(|world| async move {
         let (anna, berta) = (world.user("anna", Role::User).await, world.user("berta", Role::User).await);
-        let alarm = world.raise(&Report { owner: anna.user_id(), ..report("a") }).await.unwrap();
+        let alarm = world
+            .raise(&Report { reach: Reach { owner: anna.user_id(), ..Reach::default() }, ..report("a") })
+            .await
+            .unwrap();
         let common = world.raise(&report("b")).await.unwrap();
         for (actor, open) in [(&world.manager, 2), (&anna, 1), (&berta, 0)] {
             assert_eq!(world.alarms.list(actor, AlarmQuery::default()).await.unwrap().items.len(), open);
@@ -44,7 +48,7 @@ async fn another_organization_sees_nothing() {
     each(|world| async move {
         let alarm = world.raise(&report("a")).await.unwrap();
         let other = world.test.other_organization().await;
-        let stranger = user(&world.platform, other, "stranger", Role::Admin).await;
+        let stranger = insert_user(&world.platform, other, "stranger", Role::Admin).await;
         assert_eq!(code(world.alarms.get(&stranger, alarm.id).await), "alarm_not_found");
         assert_eq!(code(world.alarms.clear_by_hand(&stranger, alarm.id, "").await), "alarm_not_found");
         assert_eq!(world.alarms.counts(&stranger).await.unwrap().open(), 0);
@@ -151,7 +155,10 @@ async fn changes_are_followed_live_by_those_who_may_see_them() {
             connection
         };
         let (all, own, other) = (connect(&world.manager).await, connect(&anna).await, connect(&berta).await);
-        let alarm = world.raise(&Report { owner: anna.user_id(), ..report("a") }).await.unwrap();
+        let alarm = world
+            .raise(&Report { reach: Reach { owner: anna.user_id(), ..Reach::default() }, ..report("a") })
+            .await
+            .unwrap();
         for connection in [&all, &own] {
             let event = next_event(connection).await;
             assert_eq!(event["data"]["type"], "alarm_changed");

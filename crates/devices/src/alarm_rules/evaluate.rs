@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use portico_alarms::{Alarms, Change, Report, Subject};
+use portico_alarms::{Alarms, Change, Reach, Report, Subject};
 use portico_model::alarms::rule::{Condition, RuleState, Verdict};
 use portico_model::{AlarmRuleId, DeviceId, ErrorKind, Timestamp};
 use portico_platform::{Result, Tx, on_db};
@@ -199,12 +199,14 @@ impl Judge {
                     title: what.name.clone(),
                     text,
                     subject: Subject { kind: "device", id: device.to_string(), name: known.name },
-                    owner: Some(known.owner),
-                    rule: Some(rule.rule.id),
                     began_at: since,
-                    tell: what.tell,
-                    escalate_after_s: what.escalate_after_s,
-                    repeat_every_s: what.repeat_every_s,
+                    reach: Reach {
+                        rule: Some(rule.rule.id),
+                        owner: Some(known.owner),
+                        tell: what.tell,
+                        escalate_after_s: what.escalate_after_s,
+                        repeat_every_s: what.repeat_every_s,
+                    },
                 };
                 self.alarms.raise(tx, rule.organization, &report).await
             }

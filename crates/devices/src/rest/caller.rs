@@ -29,7 +29,7 @@ pub struct ActiveKey(pub Arc<Known>, pub ApiKeyId);
 /// A device whose key is good, whatever its status.
 pub struct KeyHolder(pub Arc<Known>);
 
-/// Whoever reads telemetry: the device itself by its key, or a person or admin.
+/// The device itself by its key, or a person, a service or an admin.
 pub struct Reader(pub Actor);
 
 const HEADER: &str = "x-api-key";
@@ -149,15 +149,20 @@ impl FromRequestParts<Devices> for KeyHolder {
     }
 }
 
-impl FromRequestParts<Devices> for Reader {
+impl<S> FromRequestParts<S> for Reader
+where
+    Devices: FromRef<S>,
+    S: Send + Sync,
+{
     type Rejection = Error;
 
-    async fn from_request_parts(parts: &mut Parts, devices: &Devices) -> Result<Self> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        let devices = &Devices::from_ref(state);
         if let Some(login) = login(parts, devices).await? {
             check_active(&login.device)?;
             return Ok(Self(actor_of(parts, &login.device)));
         }
-        let MaybeAuth(actor) = MaybeAuth::from_request_parts(parts, devices).await?;
+        let MaybeAuth(actor) = MaybeAuth::from_request_parts(parts, state).await?;
         actor.map(Self).ok_or_else(key_required)
     }
 }

@@ -22,7 +22,7 @@ mod telemetry;
 mod values;
 mod views;
 
-pub use caller::{ActiveDevice, CallingDevice};
+pub use caller::{ActiveDevice, CallingDevice, Reader};
 
 use axum::body::Bytes;
 use axum::http::{HeaderMap, header};

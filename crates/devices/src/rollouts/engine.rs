@@ -3,9 +3,8 @@
 
 use std::time::Duration;
 
-use portico_alarms::{Report, Subject};
+use portico_alarms::{Reach, Report, Subject};
 use portico_model::alarms::Severity;
-use portico_model::alarms::rule::Tell;
 use portico_model::commands::CommandState;
 use portico_model::firmware::{
     Decision, DeviceUpdate, Firmware, Rollout, RolloutState, UPDATE_COMMAND, UpdateState, decide,
@@ -13,7 +12,7 @@ use portico_model::firmware::{
 use portico_model::{DeviceId, OrganizationId, RolloutId, Timestamp};
 use portico_platform::audit::Entry;
 use portico_platform::jobs::Lease;
-use portico_platform::{Actor, Result};
+use portico_platform::{Actor, Result, Tx};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -205,7 +204,11 @@ impl Devices {
     ) -> Result<bool> {
         let now = self.now();
         let mut tx = self.0.platform.db.begin().await?;
-        // The device's row first, as everyone does who commands it.
+        // Another server may be telling devices at the same time: each looks again, one after the other, whether there is room.
+        if !self.may_tell(&mut tx, organization, rollout.id).await? {
+            return Ok(false);
+        }
+        // The device's row before what is its own, as everyone does who commands it.
         if command::lock_connection(&mut tx, organization, id).await?.is_none() {
             return Ok(false);
         }
@@ -239,6 +242,14 @@ impl Devices {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Whether one more device may be told now. Whoever asks is alone with the roll-out until his transaction ends.
+    async fn may_tell(&self, tx: &mut Tx, organization: OrganizationId, id: RolloutId) -> Result<bool> {
+        let Some(rollout) = store::lock(tx, organization, id).await? else { return Ok(false) };
+        let facts = store::facts(tx, organization, &rollout, self.now()).await?;
+        let decision = decide(rollout.at_once, rollout.per_minute, rollout.max_failed_percent, &facts);
+        Ok(rollout.state == RolloutState::Running && matches!(decision, Decision::Tell(_)))
     }
 
     async fn fail(
@@ -277,12 +288,8 @@ fn stopped(rollout: &Rollout, now: Timestamp) -> Report {
         title: format!("Roll-out of {name} stopped"),
         text: rollout.reason.clone(),
         subject: Subject { kind: "rollout", id: rollout.id.to_string(), name },
-        owner: None,
-        rule: None,
         began_at: now,
-        tell: Tell::Everyone,
-        escalate_after_s: None,
-        repeat_every_s: None,
+        reach: Reach::default(),
     }
 }
 

@@ -5,8 +5,9 @@ use std::collections::HashSet;
 use std::sync::LazyLock;
 
 use portico_model::{DeviceId, OrganizationId};
+use portico_platform::db::Statements;
 use portico_platform::{Result, Tx, on_db};
-use sqlx::{AssertSqlSafe, Row as _};
+use sqlx::Row as _;
 
 /// A number or boolean of a series.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -52,44 +53,6 @@ impl Inserted {
 /// How many rows one statement takes on SQLite; three parameters each, far below its limit of 32,766.
 const CHUNKS: &[usize] = &[1024, 256, 64, 16, 4, 1];
 
-/// A statement per size, made once: the text is what finds the prepared statement again.
-pub(super) struct Statements {
-    chunks: &'static [usize],
-    sql: Vec<String>,
-}
-
-impl Statements {
-    pub(super) fn new(before: &str, columns: usize, after: &str, chunks: &'static [usize]) -> Self {
-        let statement = |rows: usize| {
-            let mut sql = format!("{before} values ");
-            // Bare `?`: SQLite takes `$1` for a name, and looking up the names of a statement's parameters one after the
-            // other costs the square of their number (it was four fifths of all time spent on ingest).
-            let row = format!("({})", vec!["?"; columns].join(","));
-            sql.push_str(&vec![row; rows].join(","));
-            sql.push_str(after);
-            sql
-        };
-        Self { chunks, sql: chunks.iter().map(|rows| statement(*rows)).collect() }
-    }
-
-    /// Cuts the rows into pieces of the sizes there are statements for.
-    pub(super) fn pieces<'r, R>(
-        &'static self,
-        mut rows: &'r [R],
-    ) -> impl Iterator<Item = (AssertSqlSafe<&'static str>, &'r [R])> {
-        let mut size = 0;
-        std::iter::from_fn(move || {
-            while rows.len() < *self.chunks.get(size)? {
-                size += 1;
-            }
-            let (piece, rest) = rows.split_at(self.chunks[size]);
-            rows = rest;
-            // The text holds only what is written here and parameter numbers.
-            Some((AssertSqlSafe(self.sql[size].as_str()), piece))
-        })
-    }
-}
-
 static INSERT_POINT: LazyLock<Statements> =
     LazyLock::new(|| Statements::new("insert into point (series_id, ts, value)", 3, " on conflict do nothing", CHUNKS));
 
@@ -119,7 +82,7 @@ async fn insert_counting(tx: &mut Tx, points: &[Point]) -> Result<u64> {
     match tx {
         Tx::Sqlite(transaction) => {
             let mut count = 0;
-            for (sql, piece) in INSERT_POINT.pieces(points) {
+            for (sql, piece) in INSERT_POINT.pieces(false, points) {
                 let query =
                     piece.iter().fold(sqlx::query(sql), |query, p| query.bind(p.series).bind(p.ts).bind(p.value));
                 count += query.execute(&mut **transaction).await?.rows_affected();
@@ -147,7 +110,7 @@ async fn insert_returning(tx: &mut Tx, points: &[Point]) -> Result<HashSet<(i64,
     let mut inserted = HashSet::new();
     match tx {
         Tx::Sqlite(transaction) => {
-            for (sql, piece) in INSERT_POINT_RETURNING.pieces(points) {
+            for (sql, piece) in INSERT_POINT_RETURNING.pieces(false, points) {
                 let query =
                     piece.iter().fold(sqlx::query(sql), |query, p| query.bind(p.series).bind(p.ts).bind(p.value));
                 for row in query.fetch_all(&mut **transaction).await? {
@@ -210,10 +173,10 @@ mod tests {
     #[test]
     fn rows_are_cut_into_the_sizes_there_are_statements_for() {
         let rows: Vec<u32> = (0..2 * 1024 + 3 * 64 + 16 + 7).collect();
-        let pieces: Vec<_> = INSERT_POINT.pieces(&rows).map(|(_, piece)| piece).collect();
+        let pieces: Vec<_> = INSERT_POINT.pieces(false, &rows).map(|(_, piece)| piece).collect();
         let sizes: Vec<_> = pieces.iter().map(|piece| piece.len()).collect();
         assert_eq!(sizes, [1024, 1024, 64, 64, 64, 16, 4, 1, 1, 1]);
         assert_eq!(pieces.concat(), rows);
-        assert_eq!(INSERT_POINT.pieces::<u32>(&[]).count(), 0);
+        assert_eq!(INSERT_POINT.pieces::<u32>(false, &[]).count(), 0);
     }
 }

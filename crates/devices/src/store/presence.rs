@@ -37,7 +37,7 @@ fn lock_statements(parameter: fn(usize) -> String, after: &str) -> [String; 2] {
     })
 }
 
-/// On SQLite with bare `?`, as in [`super::point::Statements`].
+/// On SQLite with bare `?`, as in [`portico_platform::db::Statements`].
 static LOCK: LazyLock<[String; 2]> = LazyLock::new(|| lock_statements(|_| "?".to_owned(), ""));
 
 static LOCK_FOR_UPDATE: LazyLock<[String; 2]> =

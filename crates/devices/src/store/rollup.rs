@@ -2,9 +2,10 @@
 
 use std::sync::LazyLock;
 
+use portico_platform::db::Statements;
 use portico_platform::{Result, Tx, on_db};
 
-use super::point::{Point, Statements};
+use super::point::Point;
 
 /// A rollup table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -160,7 +161,7 @@ pub async fn add(tx: &mut Tx, resolution: Resolution, rollups: &[Rollup]) -> Res
                 Resolution::Minute => &*UPSERT_1M,
                 Resolution::Hour => &*UPSERT_1H,
             };
-            for (sql, piece) in statements.pieces(rollups) {
+            for (sql, piece) in statements.pieces(false, rollups) {
                 let query = piece.iter().fold(sqlx::query(sql), |query, r| {
                     query
                         .bind(r.series_id)

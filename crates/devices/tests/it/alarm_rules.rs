@@ -9,9 +9,10 @@ use portico_model::devices::{DeviceChange, DeviceStatus, DeviceWithKey};
 use portico_model::groups::NewGroup;
 use portico_model::identity::Role;
 use portico_notifications::Notifications;
+use portico_platform::testing::insert_user;
 use portico_platform::{Actor, on_db};
 
-use crate::{World, each, insert_user, sample};
+use crate::{World, each, sample};
 
 fn rule(condition: Condition, scope: Scope) -> NewRule {
     NewRule {

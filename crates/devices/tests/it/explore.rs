@@ -7,10 +7,11 @@ use portico_model::explore::{NewView, SeriesRef, ViewDefinition};
 use portico_model::identity::Role;
 use portico_model::telemetry::{Aggregation, Value};
 use portico_model::{DeviceId, ErrorKind};
+use portico_platform::testing::insert_user;
 use serde_json::json;
 
 use crate::rest::{each_api, error};
-use crate::{World, each, each_with, insert_user, mixed, sample};
+use crate::{World, each, each_with, mixed, sample};
 
 fn series(device_id: DeviceId, key: &str) -> SeriesRef {
     SeriesRef { device_id, key: key.into() }

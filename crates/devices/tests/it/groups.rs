@@ -8,10 +8,11 @@ use portico_model::groups::{GroupChange, NewGroup};
 use portico_model::identity::Role;
 use portico_model::{ErrorKind, GroupId};
 use portico_platform::Actor;
+use portico_platform::testing::insert_user;
 use serde_json::{Value, json};
 
 use crate::rest::{each_api, error};
-use crate::{World, each, insert_user};
+use crate::{World, each};
 
 async fn group(world: &World, actor: &Actor, name: &str) -> GroupId {
     let new = NewGroup { name: name.into(), ..NewGroup::default() };

@@ -6,9 +6,10 @@ use portico_model::groups::NewGroup;
 use portico_model::identity::Role;
 use portico_platform::Actor;
 use portico_platform::hub::{Connection, Outgoing};
+use portico_platform::testing::insert_user;
 use serde_json::Value;
 
-use crate::{World, each, insert_user, sample};
+use crate::{World, each, sample};
 
 /// A connection that follows these topics.
 async fn follow(world: &World, actor: &Actor, topics: &[&str]) -> Connection {

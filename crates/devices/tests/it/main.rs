@@ -31,10 +31,10 @@ use portico_identity::Identity;
 use portico_model::devices::{DeviceWithKey, NewDevice};
 use portico_model::identity::Role;
 use portico_model::telemetry::{Sample, Value};
-use portico_model::{DeviceId, OrganizationId, SessionId, Timestamp, UserId};
+use portico_model::{DeviceId, OrganizationId, Timestamp};
 use portico_notifications::Notifications;
-use portico_platform::testing::{TestPlatform, each_database_with};
-use portico_platform::{Actor, Config, Platform, Principal, on_db};
+use portico_platform::testing::{TestPlatform, each_database_with, insert_user};
+use portico_platform::{Actor, Config, Platform};
 
 /// Devices of one organisation, with one manager.
 pub struct World {
@@ -114,26 +114,6 @@ impl World {
 
     pub fn now(&self) -> Timestamp {
         self.platform.clock.now()
-    }
-}
-
-/// An account, without the cost of a password.
-pub async fn insert_user(platform: &Platform, organization: OrganizationId, name: &str, role: Role) -> Actor {
-    let id = UserId::generate();
-    let mut tx = platform.db.begin().await.unwrap();
-    let key = format!("{name}-{id}");
-    on_db!(&mut tx, conn => sqlx::query(
-        "insert into user_account (id, organization_id, username, username_key, email, email_key, role, password_hash,
-             is_active, created_at, updated_at) values ($1, $2, $3, $4, $5, $4, $6, 'none', true, 0, 0)")
-        .bind(id).bind(organization).bind(name).bind(&key).bind(format!("{name}@example.org")).bind(role.as_str())
-        .execute(conn).await.map(drop))
-    .unwrap();
-    tx.commit().await.unwrap();
-    Actor {
-        organization,
-        principal: Principal::User { id, name: name.into(), role, session: SessionId::generate() },
-        address: "192.0.2.1".into(),
-        request_id: "request-1".into(),
     }
 }
 

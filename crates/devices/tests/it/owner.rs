@@ -6,8 +6,9 @@ use portico_model::commands::NewCommand;
 use portico_model::groups::NewGroup;
 use portico_model::identity::Role;
 use portico_platform::Actor;
+use portico_platform::testing::insert_user;
 
-use crate::{each, insert_user, sample};
+use crate::{each, sample};
 
 #[tokio::test]
 async fn devices_go_with_their_deleted_owner() {

@@ -2,8 +2,9 @@ use portico_devices::{DeviceQuery, Sort};
 use portico_model::ErrorKind;
 use portico_model::devices::{DeviceChange, DeviceStatus, NewDevice};
 use portico_model::identity::Role;
+use portico_platform::testing::insert_user;
 
-use crate::{each, each_with, insert_user};
+use crate::{each, each_with};
 
 fn new(name: &str) -> NewDevice {
     NewDevice { name: name.into(), device_type: "sensor".into(), ..NewDevice::default() }

@@ -99,12 +99,8 @@ impl Identity {
         let limit = limit.clamp(1, MAX_PAGE);
         let mut tx = self.platform.db.read().await?;
         let now = self.platform.clock.now();
-        let mut items = store::invitation::list(&mut tx, actor.organization, before, limit + 1, now).await?;
-        let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
-        let more = items.len() > wanted;
-        items.truncate(wanted);
-        let next = items.last().filter(|_| more).map(|invitation| invitation.id.to_string());
-        Ok(Page { items, next })
+        let items = store::invitation::list(&mut tx, actor.organization, before, limit + 1, now).await?;
+        Ok(Page::cut(items, limit, |invitation| invitation.id.to_string()))
     }
 
     /// Sends an invitation again, with a new link in place of the old one. Permission: [`Permission::ManageUsers`].

@@ -93,12 +93,8 @@ impl Identity {
             .transpose()?;
         let filter = AuditFilter { search: query.into_search(), before_seq, limit: limit + 1 };
         let mut tx = self.platform.db.read().await?;
-        let mut items = list(&mut tx, actor.organization, &filter).await?;
-        let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
-        let more = items.len() > wanted;
-        items.truncate(wanted);
-        let next = items.last().filter(|_| more).map(|record| record.seq.to_string());
-        Ok(Page { items, next })
+        let items = list(&mut tx, actor.organization, &filter).await?;
+        Ok(Page::cut(items, limit, |record| record.seq.to_string()))
     }
 
     /// As [`Identity::audit_records`], security events alone: signing in, sessions, keys, factors, accounts, and every

@@ -139,12 +139,8 @@ impl Identity {
         let limit = slice.limit.clamp(1, MAX_PAGE);
         let mut tx = self.platform.db.read().await?;
         let total = store::user::count(&mut tx, actor.organization, slice.search).await?;
-        let mut items = store::user::list(&mut tx, actor.organization, Slice { limit: limit + 1, ..slice }).await?;
-        let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
-        let more = items.len() > wanted;
-        items.truncate(wanted);
-        let next = items.last().filter(|_| more).map(|user| name_key(&user.username));
-        Ok((Page { items, next }, total))
+        let items = store::user::list(&mut tx, actor.organization, Slice { limit: limit + 1, ..slice }).await?;
+        Ok((Page::cut(items, limit, |user| name_key(&user.username)), total))
     }
 
     /// An account: one's own, or any with the permission.

@@ -133,6 +133,21 @@ pub const KEYS: &[Key] = &[
         "access.anomaly_alarm_percent",
         "How many of a hundred usual events at doors may raise an alarm as unusual; 0: none does.",
     ),
+    key("parking.reading_retention_days", "Days that single measurements of parking sensors are kept."),
+    key(
+        "stripe.secret_key",
+        "Secret or restricted key of a Stripe account (`sk_…`, `rk_…`): parking is paid for online with it. Unset: at the place. Secret.",
+    ),
+    key("stripe.publishable_key", "Publishable key of the same account (`pk_…`), for the card form in the browser."),
+    key(
+        "stripe.webhook_secrets",
+        "Secrets of the webhook endpoint `/api/v1/webhooks/stripe` (`whsec_…`); while one is replaced, both with a comma between. Secret.",
+    ),
+    key("stripe.webhook_tolerance_s", "How old a webhook's signature may be, or how far ahead, seconds."),
+    key("stripe.url", "Where Stripe's REST API is; plain `http://` only on this machine."),
+    key("stripe.script_url", "Where the browser gets Stripe.js from."),
+    key("stripe.version", "Version of Stripe's API. Unset: the one that Portico was written against."),
+    key("stripe.timeout_ms", "Milliseconds for one attempt to reach Stripe."),
     key(
         "bridge.addr",
         "Address and port of the MQTT bridge for locks and doors with firmware from before Portico; port 0 takes any free one. What comes over it is not proved. Unset: there is none.",

@@ -45,6 +45,8 @@ pub struct Config {
     pub devices: DevicesConfig,
     pub alarms: AlarmsConfig,
     pub access: AccessConfig,
+    pub parking: ParkingConfig,
+    pub stripe: StripeConfig,
     pub bridge: BridgeConfig,
     pub http: HttpConfig,
     pub mqtt: MqttConfig,
@@ -123,6 +125,43 @@ pub struct AccessConfig {
     pub anomaly_alarm_percent: f64,
 }
 
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ParkingConfig {
+    pub reading_retention_days: i64,
+}
+
+/// Payments through Stripe.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StripeConfig {
+    #[serde(serialize_with = "shown_as_set")]
+    pub secret_key: Option<SecretString>,
+    pub publishable_key: Option<String>,
+    #[serde(serialize_with = "shown_as_set")]
+    pub webhook_secrets: Option<SecretString>,
+    pub webhook_tolerance_s: u64,
+    pub url: String,
+    pub script_url: String,
+    pub version: Option<String>,
+    pub timeout_ms: u64,
+}
+
+impl Default for StripeConfig {
+    fn default() -> Self {
+        Self {
+            secret_key: None,
+            publishable_key: None,
+            webhook_secrets: None,
+            webhook_tolerance_s: 300,
+            url: "https://api.stripe.com".to_owned(),
+            script_url: "https://js.stripe.com".to_owned(),
+            version: None,
+            timeout_ms: 20_000,
+        }
+    }
+}
+
 /// For firmware of locks and doors from before Portico.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -154,6 +193,8 @@ impl Default for Config {
             devices: DevicesConfig::default(),
             alarms: AlarmsConfig::default(),
             access: AccessConfig::default(),
+            parking: ParkingConfig::default(),
+            stripe: StripeConfig::default(),
             bridge: BridgeConfig::default(),
             http: HttpConfig::default(),
             mqtt: MqttConfig::default(),
@@ -222,6 +263,12 @@ impl Default for AlarmsConfig {
 impl Default for AccessConfig {
     fn default() -> Self {
         Self { log_retention_days: 400, anomaly_percent: 1.0, anomaly_alarm_percent: 0.2 }
+    }
+}
+
+impl Default for ParkingConfig {
+    fn default() -> Self {
+        Self { reading_retention_days: 30 }
     }
 }
 

@@ -6,11 +6,12 @@ mod web;
 
 use std::time::Duration;
 
-use portico_model::{OrganizationId, Timestamp};
+use portico_model::identity::Role;
+use portico_model::{OrganizationId, SessionId, Timestamp, UserId};
 use sqlx::{Connection, PgConnection};
 
 use crate::config::{Config, Synchronous};
-use crate::{Clock, Platform, on_db};
+use crate::{Actor, Clock, Platform, Principal, on_db};
 
 pub use mail::{CaughtMail, MailCatcher};
 pub use web::{CaughtPush, CaughtWebhook, PushService, Subscription, WebhookReceiver};
@@ -31,6 +32,26 @@ impl TestPlatform {
     /// Another organisation, to prove that it sees nothing of the first.
     pub async fn other_organization(&self) -> OrganizationId {
         insert_organization(&self.platform, "Other").await
+    }
+}
+
+/// An account, without the cost of a password.
+pub async fn insert_user(platform: &Platform, organization: OrganizationId, name: &str, role: Role) -> Actor {
+    let id = UserId::generate();
+    let mut tx = platform.db.begin().await.unwrap();
+    let key = format!("{name}-{id}");
+    on_db!(&mut tx, conn => sqlx::query(
+        "insert into user_account (id, organization_id, username, username_key, email, email_key, role, password_hash,
+             is_active, created_at, updated_at) values ($1, $2, $3, $4, $5, $4, $6, 'none', true, 0, 0)")
+        .bind(id).bind(organization).bind(name).bind(&key).bind(format!("{name}@example.org")).bind(role.as_str())
+        .execute(conn).await.map(drop))
+    .unwrap();
+    tx.commit().await.unwrap();
+    Actor {
+        organization,
+        principal: Principal::User { id, name: name.into(), role, session: SessionId::generate() },
+        address: "192.0.2.1".into(),
+        request_id: "request-1".into(),
     }
 }
 

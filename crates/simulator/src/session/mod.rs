@@ -1,7 +1,7 @@
 //! One simulated device while it runs: it measures, beats, suffers its faults, and reconnects.
 
 mod commands;
-mod outbox;
+pub(crate) mod outbox;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -12,7 +12,7 @@ const MEMORY: usize = 500;
 
 /// Where a message goes below `devices/{id}/`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Topic {
+pub(crate) enum Topic {
     Telemetry,
     Status,
     Ack,
@@ -23,13 +23,13 @@ pub(super) enum Topic {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Message {
+pub(crate) struct Message {
     pub topic: Topic,
     pub payload: Bytes,
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Outbox {
+pub(crate) struct Outbox {
     waiting: VecDeque<Message>,
     /// Given to rumqttc, which has not yet numbered them.
     given: VecDeque<Message>,

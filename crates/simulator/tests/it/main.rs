@@ -2,4 +2,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod building;
+mod car_parks;
+mod parking;
 mod stand_in;

@@ -10,6 +10,8 @@ use rumqttc::{ConnectReturnCode, QoS};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::car_parks::CarParks;
+
 #[derive(Default)]
 pub struct Heard {
     pub connects: Mutex<Vec<Connect>>,
@@ -21,6 +23,8 @@ pub struct Heard {
     pub rotated: AtomicU32,
     /// Devices whose first key the broker does not know.
     pub refuse_first_keys: AtomicBool,
+    /// Lots and what belongs to them, as they were made.
+    pub car_parks: Mutex<CarParks>,
     /// After so many messages the next connection is dropped without acknowledging.
     pub drop_after: AtomicU32,
 }
@@ -122,7 +126,14 @@ fn answer(request: &str, heard: &Heard) -> (&'static str, String) {
         heard.rotated.fetch_add(1, Ordering::Relaxed);
         return ("200 OK", format!(r#"{{"device_id":"{}","api_key":"second"}}"#, id(1)));
     }
-    ("404 Not Found", "{}".to_owned())
+    let body = request.split_once("\r\n\r\n").and_then(|(_, body)| serde_json::from_str(body).ok());
+    let messages = heard.messages.lock().unwrap();
+    let events = messages.iter().filter(|(topic, _)| topic.ends_with("/event")).flat_map(|(_, events)| events);
+    let method = request.split_whitespace().next().unwrap();
+    match heard.car_parks.lock().unwrap().answer(method, path, body.unwrap_or_default(), events) {
+        Some(answer) => ("200 OK", answer.to_string()),
+        None => ("404 Not Found", "{}".to_owned()),
+    }
 }
 
 async fn broker(mut stream: TcpStream, heard: Arc<Heard>) {

@@ -1,6 +1,7 @@
 //! `portico-simulator`: a virtual building on the command line.
 
 mod legacy;
+mod parking;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -17,7 +18,8 @@ use tracing_subscriber::EnvFilter;
     version,
     after_help = "Needs an account that may register devices: --username with PORTICO_PASSWORD, or PORTICO_TOKEN.\n\
         With --legacy: one device with the firmware from before Portico instead, for the bridge. --mqtt is the bridge's \
-        address then, --username and PORTICO_PASSWORD one of its logins; nothing else is needed."
+        address then, --username and PORTICO_PASSWORD one of its logins; nothing else is needed.\n\
+        With --parking: a car park instead; --rate, --time-acceleration and --faults are those of its sensors and cars."
 )]
 struct Arguments {
     /// The server's web address
@@ -66,11 +68,13 @@ struct Arguments {
     #[arg(long, default_value_t = 0)]
     duration: u64,
     /// Instead of a building: one device that behaves exactly as the existing firmware, over the bridge
-    #[arg(long, value_enum, conflicts_with_all = ["sensors", "rate", "time_acceleration", "history_hours", "faults"])]
+    #[arg(long, value_enum, conflicts_with_all = ["sensors", "rate", "time_acceleration", "history_hours", "faults", "parking"])]
     legacy: Option<legacy::Kind>,
     /// What the existing device calls itself: device-1, or ESP32_Door_001
     #[arg(long, requires = "legacy")]
     legacy_device: Option<String>,
+    #[command(flatten)]
+    parking: parking::ParkingArguments,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -93,17 +97,26 @@ async fn main() -> anyhow::Result<()> {
         wait_for_the_end(duration).await;
         ending.cancel();
     });
+    if let Some(table) = arguments.parking.history(arguments.seed) {
+        print!("{table}");
+        return Ok(());
+    }
     if let Some(kind) = arguments.legacy {
         let Arguments { mqtt, username, password, legacy_device, .. } = arguments;
         let options = legacy::options(kind, &mqtt, username, password, legacy_device)?;
         legacy::run(kind, options, stop).await;
         return Ok(());
     }
-    let credentials = match (arguments.token, arguments.username, arguments.password) {
-        (Some(token), _, _) => Credentials::Bearer(token),
-        (None, Some(username), Some(password)) => Credentials::Password { username, password },
+    let credentials = match (&arguments.token, &arguments.username, &arguments.password) {
+        (Some(token), _, _) => Credentials::Bearer(token.clone()),
+        (None, Some(username), Some(password)) => {
+            Credentials::Password { username: username.clone(), password: password.clone() }
+        }
         _ => bail!("an account is needed: --username with PORTICO_PASSWORD, or PORTICO_TOKEN"),
     };
+    if arguments.parking.parking {
+        return parking::run(arguments, credentials, stop).await;
+    }
     let history = Duration::try_from_secs_f64(arguments.history_hours * 3600.0).context("--history-hours")?;
     let options = Options {
         seed: arguments.seed,
@@ -184,6 +197,22 @@ mod tests {
         assert_eq!(named.legacy_device.as_deref(), Some("ESP32_Door_002"));
         assert_eq!(parse("portico-simulator --sensors 3").unwrap().legacy, None);
         for wrong in ["--legacy", "--legacy toaster", "--legacy door --sensors 3", "--legacy-device device-1"] {
+            assert!(parse(&format!("portico-simulator {wrong}")).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn parking_is_a_car_park_and_no_building() {
+        let line = "portico-simulator --parking --parking-spots 60 --time-acceleration 24 --faults none --parking-utc-offset -60";
+        let arguments = parse(line).unwrap();
+        assert!(arguments.parking.parking);
+        assert_eq!((arguments.parking.parking_spots, arguments.parking.parking_utc_offset), (60, -60));
+        assert_eq!(arguments.parking.history(1), None);
+        let weeks = parse("portico-simulator --parking --parking-history 1").unwrap().parking.history(1).unwrap();
+        assert_eq!(weeks.lines().count(), 1 + 672);
+        let wrong =
+            ["--parking --sensors 3", "--parking --legacy door", "--parking-spots 9", "--parking --parking-spots 0"];
+        for wrong in wrong {
             assert!(parse(&format!("portico-simulator {wrong}")).is_err(), "{wrong}");
         }
     }

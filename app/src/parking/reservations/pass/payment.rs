@@ -1,0 +1,94 @@
+//! What is paid and what is to be paid yet. A form to pay in the page goes where the place is named.
+
+use leptos::prelude::*;
+use portico_model::parking::reservation::PaymentStatus;
+use portico_model::parking::tariff::format_minor;
+
+use super::{NotePaid, PassView};
+use crate::form::{FormState, PostForm};
+use crate::parking::reservations::payment_look;
+use crate::parking::reservations::receipt::ReceiptView;
+use crate::ui::{Badge, Dialog, ErrorSummary, Glyph, SubmitButton, Tone};
+
+/// The form that notes a payment.
+#[derive(Clone, Copy)]
+pub struct PaymentForms {
+    pub paid: FormState,
+}
+
+impl PaymentForms {
+    pub fn new() -> Self {
+        Self { paid: FormState::of::<NotePaid>() }
+    }
+}
+
+/// What it costs, and whether it was paid.
+#[component]
+pub fn PaymentCard(shown: Memo<PassView>, forms: PaymentForms) -> impl IntoView {
+    let receipt = Memo::new(move |_| shown.with(|shown| shown.receipt.clone()));
+    let state = Memo::new(move |_| {
+        shown.with(|shown| {
+            let one = &shown.reservation;
+            (one.payment_status, one.amount_minor, shown.offers.due_minor, one.refunded_minor, one.currency.clone())
+        })
+    });
+    let held = Memo::new(move |_| shown.with(|shown| shown.held_until.clone()));
+    let may_note = Memo::new(move |_| shown.with(|shown| shown.offers.note_paid));
+    let id = shown.with_untracked(|shown| shown.reservation.id.to_string());
+    let id = StoredValue::new(id);
+    view! {
+        <section class="card" aria-labelledby="payment-title">
+            <div class="card-head">
+                <h2 id="payment-title">"Price"</h2>
+                {move || {
+                    let (status, amount, due, ..) = state.get();
+                    let (tone, glyph, word) = match status {
+                        _ if amount == 0 => (Tone::Ok, Glyph::Check, "Costs nothing"),
+                        // Nothing is asked for any more.
+                        PaymentStatus::Pending if due == 0 => (Tone::Neutral, Glyph::Cross, "Not paid"),
+                        status => payment_look(status),
+                    };
+                    view! { <Badge tone glyph word /> }
+                }}
+            </div>
+            {move || view! { <ReceiptView receipt=receipt.get() /> }}
+            {move || {
+                let (_, _, due, refunded, currency) = state.get();
+                let held = held.get();
+                let back = (refunded > 0)
+                    .then(|| view! { <p class="quiet">{format!("{} was given back.", format_minor(refunded, &currency))}</p> });
+                view! {
+                    {back}
+                    {(due > 0)
+                        .then(|| {
+                            view! {
+                                // The place of the payment: here, when it can be paid in the page.
+                                <p class="pay-at" data-testid="payment">
+                                    <strong>{if held.is_empty() { "Pay at the place" } else { "To be paid now" }}</strong>
+                                    <span class="number">{format_minor(due, &currency)}</span>
+                                    {(!held.is_empty())
+                                        .then(|| view! { <span class="sub">{format!("The spot is held for you until {held}.")}</span> })}
+                                </p>
+                            }
+                        })}
+                }
+            }}
+            <ErrorSummary form=forms.paid shown=&[] />
+            {move || {
+                may_note
+                    .get()
+                    .then(|| {
+                        view! {
+                            <Dialog label="Mark as paid" glyph=Glyph::Check>
+                                <PostForm form=forms.paid id="note-paid">
+                                    <input type="hidden" name="id" value=id.get_value() />
+                                    <p>"Notes that the whole amount was paid at the place. It stands in the audit log with your name."</p>
+                                    <SubmitButton label="It was paid" pending=forms.paid.pending() />
+                                </PostForm>
+                            </Dialog>
+                        }
+                    })
+            }}
+        </section>
+    }
+}
