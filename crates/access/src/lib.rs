@@ -61,6 +61,8 @@ struct Inner {
     code_work: tokio::sync::Notify,
     /// Questions of readers that were answered lately.
     asked: doors::Asked,
+    /// A domain that lets people in beside the policies.
+    rights: std::sync::OnceLock<Arc<dyn doors::DoorRights>>,
     judging: anomaly::Judging,
     bridge: Arc<bridge::Bridge>,
 }
@@ -82,6 +84,7 @@ impl Access {
             devices,
             code_work: tokio::sync::Notify::new(),
             asked: doors::Asked::default(),
+            rights: std::sync::OnceLock::new(),
             judging: anomaly::Judging::new(),
             bridge: Arc::default(),
         }))

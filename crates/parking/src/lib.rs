@@ -91,6 +91,7 @@ impl Parking {
     pub fn start(&self) {
         self.0.platform.hub.register(Arc::new(topics::ParkingTopics(self.clone())));
         self.0.devices.observe(Arc::new(self.clone()));
+        self.0.access.ask_for_rights(Arc::new(self.clone()));
         sensors::spawn(self);
         reservations::spawn(self);
         payments::spawn(self);

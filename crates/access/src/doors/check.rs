@@ -1,7 +1,8 @@
 //! Somebody asks to be let in. The decision, what it rests on and what follows from it are one transaction: when that
 //! cannot be written, nobody is let in.
 
-use portico_lock_core::decide::{Holder, Passback, Reason, decide};
+use portico_identity::AfterCommit;
+use portico_lock_core::decide::{Holder, Passback, Reason, Rule, decide};
 use portico_model::access::door::Verdict;
 use portico_model::access::{AccessEvent, AccessKind, AccessReason, Method};
 use portico_model::{AccessCodeId, AccessEventId, CredentialId, DeviceId, PolicyId, Timestamp};
@@ -11,6 +12,7 @@ use serde_json::json;
 use super::announce::DoorStep;
 use super::asked;
 use super::passback::{self, Crossing};
+use super::rights::DoorRight;
 use super::store::{self, Gate};
 use crate::codes::{self, FoundCode};
 use crate::log::Logged;
@@ -65,6 +67,8 @@ struct Grounds {
     credential: Option<CredentialId>,
     hint: String,
     policy: Option<(PolicyId, String)>,
+    /// Of another domain, where no policy lets in.
+    right: Option<DoorRight>,
     crossing: Crossing,
     /// A keypad cannot know whether digits are a PIN or a code.
     method: Option<Method>,
@@ -77,6 +81,8 @@ struct Decided {
     logged: Option<Logged>,
     /// That was used.
     code: Option<AccessCodeId>,
+    /// What the domain says whose right let in.
+    after: Option<AfterCommit>,
 }
 
 impl Access {
@@ -91,7 +97,7 @@ impl Access {
         let (access, reader) = (self.clone(), actor.clone());
         let db = &self.0.platform.db;
         let decided = db.together(move |tx| Box::pin(async move { access.decide_and_write(tx, &reader, &ask).await }));
-        let Decided { verdict, steps, logged, code } = decided.await?;
+        let Decided { verdict, steps, logged, code, after } = decided.await?;
         let outcome = if verdict.granted { "granted" } else { "denied" };
         metrics::counter!("portico_access_decisions_total", "outcome" => outcome, "reason" => verdict.reason.as_str())
             .increment(1);
@@ -100,6 +106,9 @@ impl Access {
         }
         if let Some(logged) = logged {
             self.announce_event(logged);
+        }
+        if let Some(after) = after {
+            after.await;
         }
         if let Some(code) = code
             && let Err(error) = self.announce_code_use(actor.organization, code).await
@@ -122,8 +131,12 @@ impl Access {
             Some(_) if is_refused || now.millis_since(ask.at) > LATE_MS => (false, AccessReason::Unavailable),
             Some(gate) => self.decide_at(tx, gate, ask, leaving, now, &mut grounds).await?,
         };
-        let Grounds { person, code, credential, hint, policy, crossing, method } = grounds;
-        let (policy_id, policy_name) = policy.map_or((None, String::new()), |(id, name)| (Some(id), name));
+        let Grounds { person, code, credential, hint, policy, right, crossing, method } = grounds;
+        let (policy_id, policy_name) = match (policy, &right) {
+            (Some((id, name)), _) => (Some(id), name),
+            (None, Some(right)) => (None, right.name.clone()),
+            (None, None) => (None, String::new()),
+        };
         let event = AccessEvent {
             id: AccessEventId::generate(),
             at: ask.at.min(now),
@@ -201,7 +214,11 @@ impl Access {
             // It took too long: the reader was told meanwhile that nobody can decide, and nobody stands there any more.
             return Err(Error::unavailable("too_late", "The reader does not wait any more."));
         }
-        Ok(Decided { verdict, steps, logged, code: code.filter(|_| granted).map(|code| code.id) })
+        let after = match &right {
+            Some(right) if granted => self.right_used(tx, organization, right, now).await?,
+            _ => None,
+        };
+        Ok(Decided { verdict, steps, logged, code: code.filter(|_| granted).map(|code| code.id), after })
     }
 
     /// Whether the reader was told already that nobody can decide this.
@@ -242,8 +259,17 @@ impl Access {
             (says, grounds.crossing) = passback::look(tx, gate, person.id, leaving, now).await?;
         }
         // A code brings its own rule.
-        let borrowed = rules.iter().map(OwnedRule::rule).chain(grounds.code.iter().map(FoundCode::rule));
-        let decision = decide(now.millis(), local, gate.core_mode(now), leaving, holder, borrowed, says);
+        let own = rules.iter().map(OwnedRule::rule).chain(grounds.code.iter().map(FoundCode::rule));
+        let ask = |rules: &mut dyn Iterator<Item = Rule<'_>>| {
+            decide(now.millis(), local, gate.core_mode(now), leaving, holder, rules, says)
+        };
+        let mut decision = ask(&mut own.clone());
+        if let (true, Some(person), None) = (DoorRight::helps(decision.reason), &grounds.person, &grounds.code)
+            && let Some(right) = self.find_right(tx, organization, gate.id, person.id, now).await?
+        {
+            decision = ask(&mut own.chain([DoorRight::RULE]));
+            grounds.right = Some(right);
+        }
         if decision.granted
             && let Some(code) = &grounds.code
             && matches!(decision.reason, Reason::Granted | Reason::GrantedDespitePassback)

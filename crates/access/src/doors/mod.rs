@@ -16,6 +16,7 @@ mod plans;
 pub(crate) mod rest;
 mod rest_areas;
 mod rest_plans;
+mod rights;
 mod store;
 mod wire;
 
@@ -35,6 +36,7 @@ pub(crate) use announce::{door as door_channel, doors as doors_channel};
 pub(crate) use asked::Asked;
 pub use check::{Ask, AskedBy};
 pub(crate) use jobs::spawn;
+pub use rights::{DoorRight, DoorRights};
 
 /// Most doors of an organisation.
 pub const MAX_DOORS: i64 = 5_000;

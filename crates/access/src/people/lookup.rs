@@ -2,7 +2,7 @@
 
 use portico_lock_core::decide::Holder;
 use portico_model::access::{Level, Method};
-use portico_model::{CredentialId, DeviceId, OrganizationId, PersonId, Timestamp};
+use portico_model::{CredentialId, DeviceId, OrganizationId, PersonId, Timestamp, UserId};
 use portico_platform::secrets::{hex, keyed_hash};
 use portico_platform::{Error, Platform, Result, Tx, on_db};
 
@@ -154,6 +154,14 @@ pub async fn find_person(tx: &mut Tx, organization: OrganizationId, id: PersonId
     ).bind(organization).bind(id).fetch_optional(conn).await)?;
     row.map(|(id, number, name, text, is_active)| Ok(FoundPerson { id, number, name, level: level(&text)?, is_active }))
         .transpose()
+}
+
+/// The account that a person signs in with.
+pub async fn user_of(tx: &mut Tx, organization: OrganizationId, person: PersonId) -> Result<Option<UserId>> {
+    let found: Option<Option<UserId>> = on_db!(tx, conn => sqlx::query_scalar(
+        "select user_id from access_person where organization_id = $1 and id = $2",
+    ).bind(organization).bind(person).fetch_optional(conn).await)?;
+    Ok(found.flatten())
 }
 
 /// What one of this person's credentials proves.

@@ -23,7 +23,7 @@ use serde_json::json;
 
 use crate::{Access, version};
 
-pub use lookup::{FoundPerson, credential_holder, find_credential, find_person, used};
+pub use lookup::{FoundPerson, credential_holder, find_credential, find_person, used, user_of};
 
 /// Most people of one answer.
 pub const MAX_PAGE: i64 = 500;

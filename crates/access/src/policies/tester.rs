@@ -1,6 +1,6 @@
 //! "Would this person get in at this door, then, and why?" The same decision as at the door, without its consequences.
 
-use portico_lock_core::decide::{DoorMode as CoreMode, Holder, Passback, Reason, decide};
+use portico_lock_core::decide::{Decision, DoorMode as CoreMode, Holder, Passback, Reason, Rule, decide};
 use portico_lock_core::schedule::LocalTime;
 use portico_model::access::policies::{AccessAnswer, AccessQuestion, Choice, Policy, PolicyOpinion, PolicyVerdict};
 use portico_model::access::{AccessReason, DoorMode};
@@ -11,6 +11,7 @@ use portico_platform::{Actor, Error, Result};
 use super::rules::{OwnedRule, rules_for};
 use super::store;
 use crate::Access;
+use crate::doors::DoorRight;
 use crate::local_time::local_time;
 use crate::people::{credential_holder, find_person};
 use portico_identity::local_time::{Wall, moment_of, zone_of};
@@ -77,11 +78,18 @@ impl Access {
         let with_person = store::naming_person(&mut tx, organization, person.id).await?;
 
         let asked = Asked { at, local, mode: mode.into(), leaving: question.leaving, holder };
-        let decision = asked.decide(&rules);
-        let deciding = decision.1.and_then(|index| rules.get(index));
-        let reason = AccessReason::from(decision.0);
+        let mut decision = asked.decide(rules.iter().map(OwnedRule::rule));
+        let mut right = None;
+        if DoorRight::helps(decision.reason)
+            && let Some(found) = self.find_right(&mut tx, organization, question.door_id, person.id, at).await?
+        {
+            decision = asked.decide(rules.iter().map(OwnedRule::rule).chain([DoorRight::RULE]));
+            right = Some(found.name);
+        }
+        let deciding = decision.rule.and_then(|index| rules.get(index));
+        let reason = AccessReason::from(decision.reason);
         Ok(AccessAnswer {
-            granted: decision.2,
+            granted: decision.granted,
             reason: reason.as_str().to_owned(),
             sentence: reason.sentence().to_owned(),
             person_name: person.name,
@@ -91,7 +99,7 @@ impl Access {
             is_holiday: local.holiday,
             mode,
             policy_id: deciding.map(|rule| rule.policy),
-            policy_name: deciding.map(|rule| rule.name.clone()).unwrap_or_default(),
+            policy_name: deciding.map(|rule| rule.name.clone()).or(right).unwrap_or_default(),
             policies: opinions(&asked, &rules, &all, &with_person),
         })
     }
@@ -106,12 +114,8 @@ struct Asked {
 }
 
 impl Asked {
-    fn decide(&self, rules: &[OwnedRule]) -> (Reason, Option<usize>, bool) {
-        let rules = rules.iter().map(OwnedRule::rule);
-        let passback = Passback::Clear;
-        let decision =
-            decide(self.at.millis(), self.local, self.mode, self.leaving, Some(self.holder), rules, passback);
-        (decision.reason, decision.rule, decision.granted)
+    fn decide<'a>(&self, rules: impl IntoIterator<Item = Rule<'a>>) -> Decision {
+        decide(self.at.millis(), self.local, self.mode, self.leaving, Some(self.holder), rules, Passback::Clear)
     }
 
     /// What one rule says by itself, to a holder whose credential counts.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use portico_model::parking::reservation::ReservationState;
+use portico_model::parking::reservation::{Reservation, ReservationState};
 use portico_model::{OrganizationId, ReservationId, SpotId, Timestamp};
 use portico_platform::{Actor, Result, Tx};
 
@@ -70,11 +70,23 @@ impl Parking {
         early_ms: i64,
         at: Timestamp,
     ) -> Result<Option<ReservationId>> {
-        let Some(mut one) = store::expected(tx, organization, spot, at, early_ms).await? else { return Ok(None) };
+        let Some(one) = store::expected(tx, organization, spot, at, early_ms).await? else { return Ok(None) };
+        let id = one.id;
+        self.arrive(tx, organization, one, at).await?;
+        Ok(Some(id))
+    }
+
+    /// Whoever is expected has come.
+    pub(super) async fn arrive(
+        &self,
+        tx: &mut Tx,
+        organization: OrganizationId,
+        mut one: Reservation,
+        at: Timestamp,
+    ) -> Result<()> {
         one.state = ReservationState::CheckedIn;
         one.check_in_time = Some(at);
         one.updated_at = self.0.platform.clock.now();
-        store::set_step(tx, organization, &one).await?;
-        Ok(Some(one.id))
+        store::set_step(tx, organization, &one).await
     }
 }

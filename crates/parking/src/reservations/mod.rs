@@ -1,6 +1,7 @@
 //! Reservations: a spot for a time.
 
 mod book;
+mod gate;
 mod jobs;
 pub(crate) mod rest;
 mod steps;

@@ -8,6 +8,7 @@ use portico_platform::{Actor, Error, Result, Tx};
 use serde_json::json;
 
 use super::book::over;
+use super::gate::right_name;
 use super::store;
 use crate::{Parking, payments};
 
@@ -107,7 +108,7 @@ impl Parking {
                 _ => over(),
             });
         }
-        self.0.access.open_door_by_right(actor, gate, &format!("Reservation {}", found.spot_id)).await?;
+        self.0.access.open_door_by_right(actor, gate, &right_name(&found.spot_id)).await?;
         if found.state == ReservationState::Confirmed { self.check_in(actor, id).await } else { Ok(found) }
     }
 

@@ -2,7 +2,7 @@
 
 use portico_model::parking::reservation::{PaymentStatus, Reservation, ReservationState};
 use portico_model::parking::tariff::Price;
-use portico_model::{LotId, OrganizationId, ReservationId, SpotId, TariffId, Timestamp, UserId};
+use portico_model::{DoorId, LotId, OrganizationId, ReservationId, SpotId, TariffId, Timestamp, UserId};
 use portico_platform::{Error, Result, Tx, on_db};
 
 use crate::search::like;
@@ -293,6 +293,22 @@ pub async fn expected(
              and r.end_at > $3 order by r.start_at limit 1"))
         .bind(organization).bind(spot).bind(at).bind(early_ms).fetch_optional(conn).await)?;
     row.map(Reservation::try_from).transpose()
+}
+
+/// The reservations of an account that have their spot, in lots that this door leads into and whose time is not over; the
+/// next first.
+pub async fn behind_gate(
+    tx: &mut Tx,
+    organization: OrganizationId,
+    door: DoorId,
+    user: UserId,
+    now: Timestamp,
+) -> Result<Vec<Reservation>> {
+    let rows: Vec<Row> = on_db!(tx, conn => sqlx::query_as(select!(
+        "where r.organization_id = $1 and r.user_id = $2 and l.gate_door_id = $3 and r.end_at > $4
+             and r.state in ('confirmed', 'checked_in') order by r.start_at limit 10"))
+        .bind(organization).bind(user).bind(door).bind(now).fetch_all(conn).await)?;
+    rows.into_iter().map(Reservation::try_from).collect()
 }
 
 /// How many of a lot, a level or a spot still have their spot.

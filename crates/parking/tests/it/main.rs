@@ -3,6 +3,7 @@
 
 mod analytics;
 mod double;
+mod gate;
 mod lots;
 mod payments;
 mod reservations;
