@@ -10,6 +10,7 @@ use portico_platform::outbox::MqttMessage;
 use portico_simulator::access::legacy::{Legacy, LegacyOptions};
 use portico_simulator::access::scenario::{Scenario, ScenarioError};
 use portico_simulator::access::{Control, Lock, Reader, Touch, Unit, UnitOptions};
+use portico_simulator::parking::legacy::LegacySensor;
 use portico_simulator::state::KnownDevice;
 use portico_simulator::{Api, Credentials};
 use reqwest::{Method, StatusCode};
@@ -238,7 +239,7 @@ async fn older_smart_lock_works_over_the_bridge_and_what_is_not_on_the_list_does
         |config| {
             config.bridge.addr = Some("127.0.0.1:0".parse().unwrap());
             config.bridge.logins = Some("esp32:pssword, esp32_door:secret".to_owned().into());
-            config.bridge.devices = vec!["device-1".to_owned(), "ESP32_Door_001".to_owned()];
+            config.bridge.devices = vec!["device-1".to_owned(), "ESP32_Door_001".to_owned(), "PARK_001".to_owned()];
         },
         |server| async move {
             let yard = Yard::new(server).await;
@@ -313,6 +314,8 @@ async fn older_smart_lock_works_over_the_bridge_and_what_is_not_on_the_list_does
             })
             .await;
 
+            older_parking_sensor(&yard, register("PARK_001").await).await;
+
             assert!(stranger.seen().connected && !guesser.seen().connected);
             let path = format!("/api/v1/devices/{stranger_id}");
             let (_, body) = yard.server.call(Method::GET, &path, Some(&yard.token), None).await;
@@ -322,4 +325,35 @@ async fn older_smart_lock_works_over_the_bridge_and_what_is_not_on_the_list_does
         },
     )
     .await;
+}
+
+/// It waits among the new sensors, gets its spot, and from then on a car is seen; it counts as one that proves nothing.
+async fn older_parking_sensor(yard: &Yard, device: String) {
+    let call = async |method: Method, path: &str, body: Option<Value>| {
+        let (status, answer) = yard.server.call(method, path, Some(&yard.token), body).await;
+        assert!(status.is_success(), "{path}: {answer}");
+        answer
+    };
+    let lot = call(Method::POST, "/api/v1/parking/lots", Some(json!({ "name": "Yard" }))).await;
+    let levels = format!("/api/v1/parking/lots/{}/levels", lot["id"].as_str().unwrap());
+    let level = call(Method::POST, &levels, Some(json!({ "name": "L1" }))).await;
+    call(Method::POST, "/api/v1/spots", Some(json!({ "id": "P1", "level_id": level["id"] }))).await;
+
+    let sensor = LegacySensor::start(legacy(yard, "PARK_001", "esp32", "pssword"), yard.stop.clone());
+    eventually("the sensor is connected", async || sensor.is_connected()).await;
+    sensor.set_car(true);
+    eventually("the sensor waits among the new ones", async || {
+        let list = call(Method::GET, "/api/v1/parking/sensors", None).await;
+        list["items"][0]["sensor_id"] == "PARK_001" && list["items"][0]["occupied"] == true
+    })
+    .await;
+    let new = call(Method::GET, "/api/v1/parking/sensors", None).await["items"][0].clone();
+    assert_eq!((&new["is_bridged"], &new["device_id"]), (&json!(true), &json!(device)));
+    assert_eq!(new["battery_percent"], json!(85.0));
+    let path = format!("/api/v1/parking/sensors/{}", new["id"].as_str().unwrap());
+    call(Method::PUT, &path, Some(json!({ "spot_id": "P1" }))).await;
+    let status = async || call(Method::GET, "/api/v1/spots/P1", None).await["spot"]["status"].clone();
+    assert_eq!(status().await, "occupied");
+    sensor.set_car(false);
+    eventually("the car has left", async || status().await == "available").await;
 }

@@ -335,6 +335,7 @@ fn SensorRow(sensor: Sensor, forms: SensorForms, may_manage: bool) -> impl IntoV
     let heard = sensor.heard_at;
     let about: Vec<String> = [
         sensor.is_ignored.then(|| "Ignored".to_owned()),
+        sensor.is_bridged.then(|| "Over the bridge for older firmware: not proved".to_owned()),
         Some(sensor.location.clone()).filter(|text| !text.is_empty()),
         Some(sensor.firmware_version.clone())
             .filter(|text| !text.is_empty())
@@ -400,7 +401,7 @@ mod tests {
     fn sensor(location: &str) -> Sensor {
         serde_json::from_value(serde_json::json!({
             "id": "1".repeat(32), "sensor_id": "PARK_001", "device_id": null, "spot_id": null, "spot_key": null,
-            "is_ignored": false, "is_silent": false, "occupied": true, "reported_at": null,
+            "is_ignored": false, "is_silent": false, "is_bridged": false, "occupied": true, "reported_at": null,
             "heard_at": "2026-11-21T02:00:01.000+00:00", "distance_cm": null, "battery_percent": 8.4, "rssi_dbm": null,
             "firmware_version": "", "location": location, "messages": 1, "first_seen_at": "2026-11-20T02:00:00.000+00:00"
         }))

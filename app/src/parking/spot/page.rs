@@ -206,6 +206,9 @@ fn SensorCard(sensor: Memo<Option<Sensor>>, may_manage: bool) -> impl IntoView {
                         <dt>"Says"</dt>
                         <dd>
                             <Badge tone glyph word />
+                            {sensor
+                                .is_bridged
+                                .then(|| view! { <span class="sub">"Over the bridge for older firmware: not proved"</span> })}
                         </dd>
                         <dt>"Last heard"</dt>
                         <dd>

@@ -19,8 +19,8 @@ use tokio_util::sync::CancellationToken;
 use super::{Shared, words};
 use crate::Access;
 
-/// Most devices at a time.
-const MAX_CONNECTIONS: usize = 256;
+/// Most devices at a time: each parking sensor is one.
+const MAX_CONNECTIONS: usize = 2_048;
 
 /// Longest packet, bytes: four times what the firmware can send.
 const MAX_PACKET: usize = 1_024;
@@ -136,7 +136,7 @@ impl Connection {
                 self.write(&Packet::SubAck(SubAck::new(subscribe.pkid, codes))).await
             }
             Packet::Publish(publish) => {
-                if publish.qos == QoS::ExactlyOnce || !words::FROM_DEVICES.contains(&publish.topic.as_str()) {
+                if publish.qos == QoS::ExactlyOnce || !words::is_from_device(&publish.topic) {
                     return false;
                 }
                 if let Err(error) = self.access.take_bridged(&publish.topic, &publish.payload).await {

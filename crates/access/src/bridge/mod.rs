@@ -3,7 +3,7 @@
 //!
 //! `smartlock/status` becomes a heartbeat of the lock, or the answer to its command; `lock` and `unlock` go out on
 //! `smartlock/commands`. `door/access/request` becomes a question of the reader, its decision goes out on
-//! `door/access/response`.
+//! `door/access/response`. `parking/sensor/NAME/status` becomes what the sensor of a parking spot measured.
 
 mod lines;
 mod listener;
@@ -117,6 +117,11 @@ impl Access {
             }
             Heard::Door { state } => {
                 self.say(device, TopicKind::Event, &json!({ "type": "door", "state": state })).await?;
+            }
+            Heard::Spot { event } => self.say(device, TopicKind::Event, &event).await?,
+            Heard::Fault { error } => {
+                tracing::warn!(%device, error, "a parking sensor cannot measure");
+                self.say(device, TopicKind::Status, &json!({ "status": "online", "bridged": true })).await?;
             }
             Heard::Question { member, value, method } => {
                 let status = json!({ "status": "online", "bridged": true });

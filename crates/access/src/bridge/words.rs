@@ -1,11 +1,11 @@
-//! What the older firmware says and understands (`contracts.md` 1.5 and 3.4). Pure.
+//! What the older firmware says and understands (`contracts.md` 1.5, 3.4 and 4.4). Pure.
 
 use portico_model::Timestamp;
 use portico_model::commands::Command;
 use serde_json::{Value, json};
 
-/// Topics that it writes.
-pub const FROM_DEVICES: &[&str] = &["smartlock/status", "door/access/request", "door/state", "door/system/status"];
+/// Topics that all devices of a kind write.
+const FROM_DEVICES: &[&str] = &["smartlock/status", "door/access/request", "door/state", "door/system/status"];
 
 /// Topics that it reads.
 pub const TO_DEVICES: &[&str] = &["smartlock/commands", "door/access/response", "door/alerts", "door/users/sync"];
@@ -16,12 +16,41 @@ const MAX_PAYLOAD: usize = 230;
 /// Longest name of a device, a card: beyond it is nonsense.
 const MAX_TEXT: usize = 100;
 
+/// Of a parking sensor's message: the members that an event of a spot has too.
+const OF_A_SPOT: &[&str] = &[
+    "sensor_id",
+    "occupied",
+    "timestamp",
+    "distance_cm",
+    "battery_level",
+    "signal_strength",
+    "firmware_version",
+    "location",
+];
+
 /// What a message says.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Heard {
-    Beat { state: Option<String>, rssi: Option<i64> },
-    Door { state: String },
-    Question { method: String, member: &'static str, value: Value },
+    Beat {
+        state: Option<String>,
+        rssi: Option<i64>,
+    },
+    Door {
+        state: String,
+    },
+    Question {
+        method: String,
+        member: &'static str,
+        value: Value,
+    },
+    /// What a parking sensor measured, as an event of its spot.
+    Spot {
+        event: Value,
+    },
+    /// It cannot measure.
+    Fault {
+        error: String,
+    },
 }
 
 /// What goes out.
@@ -39,9 +68,40 @@ fn text(value: &Value) -> Option<String> {
     is_plain.then(|| text.to_owned())
 }
 
+/// Whether older firmware writes there.
+pub fn is_from_device(topic: &str) -> bool {
+    FROM_DEVICES.contains(&topic) || parking_sensor(topic).is_some()
+}
+
+/// The sensor that a topic `parking/sensor/NAME/KIND` is of, and the kind of message.
+fn parking_sensor(topic: &str) -> Option<(&str, &str)> {
+    let (name, kind) = topic.strip_prefix("parking/sensor/")?.split_once('/')?;
+    matches!(kind, "status" | "heartbeat" | "error").then_some((name, kind))
+}
+
+/// The name in the topic and that in the message must be the same.
+fn of_parking_sensor(name: &str, kind: &str, message: &Value) -> Option<(String, Heard)> {
+    let said = text(&message["sensor_id"]).filter(|said| said == name)?;
+    let heard = match kind {
+        "status" => {
+            let kept = OF_A_SPOT.iter().filter_map(|member| Some(((*member).to_owned(), message.get(member)?.clone())));
+            let mut event = Value::Object(kept.collect());
+            event["type"] = json!("spot");
+            event["bridged"] = json!(true);
+            Heard::Spot { event }
+        }
+        "error" => Heard::Fault { error: text(&message["error"]).unwrap_or_default() },
+        _ => Heard::Beat { state: None, rssi: None },
+    };
+    Some((said, heard))
+}
+
 /// Who speaks, and what it says; `None` when it cannot be read.
 pub fn read(topic: &str, payload: &[u8]) -> Option<(String, Heard)> {
     let message: Value = serde_json::from_slice(payload).ok()?;
+    if let Some((name, kind)) = parking_sensor(topic) {
+        return of_parking_sensor(name, kind, &message);
+    }
     let heard = match topic {
         "smartlock/status" => return Some((text(&message["device"])?, smart_lock(&message))),
         "door/access/request" => question(&message)?,
@@ -160,6 +220,29 @@ mod tests {
             assert_eq!(read, expected.map(|(name, heard)| (name.to_owned(), heard)), "{topic} {message}");
         }
         assert_eq!(read("smartlock/status", b"{"), None);
+    }
+
+    #[test]
+    fn parking_sensor_is_the_one_that_its_topic_names() {
+        let status = json!({ "sensor_id": "PARK_001", "location": "Level_1_Spot_A1", "timestamp": 1_795_226_400, "occupied": true,
+            "distance_cm": 42.25, "battery_level": 85, "signal_strength": -60, "firmware_version": "1.0.0", "type": "door" });
+        let alive = json!({ "sensor_id": "PARK_001", "status": "online", "timestamp": 0, "ip_address": "10.0.0.9" });
+        let fault = json!({ "sensor_id": "PARK_001", "error": "sensor_read_error", "timestamp": 0 });
+        let hear = |topic: &str, message: &Value| read(topic, message.to_string().as_bytes());
+
+        let Some((name, Heard::Spot { event })) = hear("parking/sensor/PARK_001/status", &status) else { panic!() };
+        assert_eq!((name.as_str(), &event["type"], &event["bridged"]), ("PARK_001", &json!("spot"), &json!(true)));
+        assert_eq!((&event["occupied"], &event["distance_cm"]), (&json!(true), &json!(42.25)));
+        let heard = hear("parking/sensor/PARK_001/heartbeat", &alive);
+        assert_eq!(heard, Some(("PARK_001".to_owned(), beat(None))));
+        let error = Heard::Fault { error: "sensor_read_error".into() };
+        assert_eq!(hear("parking/sensor/PARK_001/error", &fault), Some(("PARK_001".to_owned(), error)));
+
+        assert_eq!(hear("parking/sensor/PARK_002/status", &status), None, "another's name");
+        for topic in ["parking/sensor/PARK_001", "parking/sensor/PARK_001/config", "parking/config/PARK_001"] {
+            assert!(!is_from_device(topic) && hear(topic, &status).is_none(), "{topic}");
+        }
+        assert!(is_from_device("parking/sensor/PARK_001/status") && is_from_device("door/state"));
     }
 
     fn command(name: &str, args: Value) -> Command {

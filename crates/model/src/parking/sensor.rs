@@ -110,7 +110,8 @@ impl Belief {
 #[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "server", schema(example = json!({
     "id": "0199a0000000700080000000000000a5", "sensor_id": "PARK_001", "device_id": null, "spot_id": "PARK_001",
-    "spot_key": "0199a0000000700080000000000000a1", "is_ignored": false, "is_silent": false, "occupied": true,
+    "spot_key": "0199a0000000700080000000000000a1", "is_ignored": false, "is_silent": false, "is_bridged": false,
+    "occupied": true,
     "reported_at": "2026-11-21T02:00:00.000+00:00", "heard_at": "2026-11-21T02:00:01.000+00:00", "distance_cm": 42.5,
     "battery_percent": 85.0, "rssi_dbm": -60.0, "firmware_version": "1.0.0", "location": "Level_1_Spot_A1",
     "messages": 120, "first_seen_at": "2026-11-20T02:00:00.000+00:00"
@@ -128,6 +129,8 @@ pub struct Sensor {
     pub is_ignored: bool,
     /// Not heard of for longer than its lot allows.
     pub is_silent: bool,
+    /// Its last message came over the bridge for older firmware: nothing proves that it was its own.
+    pub is_bridged: bool,
     /// As believed; absent: it said nothing yet.
     pub occupied: Option<bool>,
     /// Time of its newest measurement.

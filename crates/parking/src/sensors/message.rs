@@ -18,6 +18,8 @@ pub struct Message {
     /// Where it says that it is.
     pub location: Option<String>,
     pub firmware_version: Option<String>,
+    /// It came over the bridge for older firmware, which proves nothing of who sent it.
+    pub is_bridged: bool,
 }
 
 fn problem(code: &'static str, message: impl Into<String>) -> PayloadProblem {
@@ -71,6 +73,7 @@ pub fn read(body: &Value, received_at: Timestamp) -> Result<Message, PayloadProb
         },
         location: text("location", 200),
         firmware_version: text("firmware_version", 20),
+        is_bridged: body["bridged"] == Value::Bool(true),
     })
 }
 

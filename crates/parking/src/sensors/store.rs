@@ -10,7 +10,7 @@ use portico_platform::{Result, Tx, on_db};
 
 use crate::search::like;
 
-/// Rows a statement; 20 parameters each.
+/// Rows a statement; 21 parameters each.
 const CHUNKS: &[usize] = &[256, 64, 16, 4, 1];
 
 /// A sensor as its messages are weighed.
@@ -21,6 +21,7 @@ pub struct Known {
     pub device_id: Option<DeviceId>,
     pub spot_id: Option<SpotId>,
     pub is_silent: bool,
+    pub is_bridged: bool,
     pub has_low_battery: bool,
     pub belief: Belief,
     pub heard_at: Timestamp,
@@ -47,6 +48,7 @@ struct Row {
     device_id: Option<DeviceId>,
     spot_id: Option<SpotId>,
     is_silent: bool,
+    is_bridged: bool,
     has_low_battery: bool,
     occupied: Option<bool>,
     since: Option<Timestamp>,
@@ -72,6 +74,7 @@ impl From<Row> for Known {
             device_id: row.device_id,
             spot_id: row.spot_id,
             is_silent: row.is_silent,
+            is_bridged: row.is_bridged,
             has_low_battery: row.has_low_battery,
             belief: Belief { occupied: row.occupied, since: row.since, newest: row.newest, doubt },
             heard_at: row.heard_at,
@@ -89,7 +92,7 @@ impl From<Row> for Known {
 macro_rules! select {
     ($($rest:literal),*) => {
         concat!(
-            "select id, sensor_id, device_id, spot_id, is_silent, has_low_battery, occupied, since, newest, doubt_since,
+            "select id, sensor_id, device_id, spot_id, is_silent, is_bridged, has_low_battery, occupied, since, newest, doubt_since,
                  doubt_times, heard_at, distance_cm, battery_percent, rssi_dbm, firmware_version, location, messages,
                  first_seen_at from parking_sensor ",
             $($rest),*
@@ -161,14 +164,14 @@ pub async fn fallen_silent(tx: &mut Tx, now: Timestamp) -> Result<Vec<(Organizat
 static SAVE: LazyLock<Statements> = LazyLock::new(|| {
     let before = "insert into parking_sensor (id, organization_id, sensor_id, device_id, is_ignored, is_silent,
         has_low_battery, occupied, since, newest, doubt_since, doubt_times, heard_at, distance_cm, battery_percent, rssi_dbm,
-        firmware_version, location, messages, first_seen_at)";
+        firmware_version, location, messages, first_seen_at, is_bridged)";
     let after = " on conflict (id) do update set is_silent = excluded.is_silent,
         has_low_battery = excluded.has_low_battery, occupied = excluded.occupied, since = excluded.since,
         newest = excluded.newest, doubt_since = excluded.doubt_since, doubt_times = excluded.doubt_times,
         heard_at = excluded.heard_at, distance_cm = excluded.distance_cm, battery_percent = excluded.battery_percent,
         rssi_dbm = excluded.rssi_dbm, firmware_version = excluded.firmware_version, location = excluded.location,
-        messages = excluded.messages";
-    Statements::new(before, 20, after, CHUNKS)
+        messages = excluded.messages, is_bridged = excluded.is_bridged";
+    Statements::new(before, 21, after, CHUNKS)
 });
 
 /// Makes them, or keeps what they said.
@@ -180,7 +183,7 @@ pub async fn save(tx: &mut Tx, organization: OrganizationId, sensors: &[&Known])
                 .bind(one.belief.newest).bind(one.belief.doubt.map(|doubt| doubt.since))
                 .bind(one.belief.doubt.map(|doubt| doubt.times)).bind(one.heard_at).bind(one.distance_cm)
                 .bind(one.battery_percent).bind(one.rssi_dbm).bind(&one.firmware_version).bind(&one.location)
-                .bind(one.messages).bind(one.first_seen_at)
+                .bind(one.messages).bind(one.first_seen_at).bind(one.is_bridged)
         }).execute(conn).await.map(drop))?;
     }
     Ok(())
@@ -232,6 +235,7 @@ struct SensorRow {
     spot_key: Option<SpotId>,
     is_ignored: bool,
     is_silent: bool,
+    is_bridged: bool,
     occupied: Option<bool>,
     newest: Option<Timestamp>,
     heard_at: Timestamp,
@@ -247,7 +251,7 @@ struct SensorRow {
 /// By name.
 pub async fn list(tx: &mut Tx, organization: OrganizationId, filter: &Filter) -> Result<Vec<Sensor>> {
     let rows: Vec<SensorRow> = on_db!(tx, conn => sqlx::query_as(
-        "select n.id, n.sensor_id, n.device_id, s.code as spot_id, n.spot_id as spot_key, n.is_ignored, n.is_silent,
+        "select n.id, n.sensor_id, n.device_id, s.code as spot_id, n.spot_id as spot_key, n.is_ignored, n.is_silent, n.is_bridged,
              n.occupied, n.newest, n.heard_at, n.distance_cm, n.battery_percent, n.rssi_dbm, n.firmware_version, n.location,
              n.messages, n.first_seen_at
          from parking_sensor n left join parking_spot s on s.id = n.spot_id
@@ -268,6 +272,7 @@ pub async fn list(tx: &mut Tx, organization: OrganizationId, filter: &Filter) ->
         spot_key: row.spot_key,
         is_ignored: row.is_ignored,
         is_silent: row.is_silent,
+        is_bridged: row.is_bridged,
         occupied: row.occupied,
         reported_at: row.newest,
         heard_at: row.heard_at,

@@ -249,6 +249,7 @@ impl Sensors {
         }
         sensor.heard_at = sensor.heard_at.max(*received_at);
         sensor.messages += 1;
+        sensor.is_bridged = message.is_bridged;
         if is_newest {
             sensor.distance_cm = reading.distance_cm.or(sensor.distance_cm);
             sensor.battery_percent = reading.battery_percent.or(sensor.battery_percent);
@@ -292,6 +293,7 @@ fn unheard(sensor_id: &str, device_id: Option<DeviceId>, now: Timestamp) -> Know
         device_id,
         spot_id: None,
         is_silent: false,
+        is_bridged: false,
         has_low_battery: false,
         belief: Belief::default(),
         heard_at: now,

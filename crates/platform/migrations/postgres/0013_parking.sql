@@ -112,6 +112,7 @@ create table parking_sensor (
     spot_id uuid references parking_spot (id) on delete set null,
     is_ignored boolean not null,
     is_silent boolean not null,
+    is_bridged boolean not null,
     has_low_battery boolean not null,
     occupied boolean,
     since bigint,

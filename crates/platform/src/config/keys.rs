@@ -150,7 +150,7 @@ pub const KEYS: &[Key] = &[
     key("stripe.timeout_ms", "Milliseconds for one attempt to reach Stripe."),
     key(
         "bridge.addr",
-        "Address and port of the MQTT bridge for locks and doors with firmware from before Portico; port 0 takes any free one. What comes over it is not proved. Unset: there is none.",
+        "Address and port of the MQTT bridge for locks, doors and parking sensors with firmware from before Portico; port 0 takes any free one. What comes over it is not proved. Unset: there is none.",
     ),
     key("bridge.logins", "Who may connect to the bridge: `NAME:PASSWORD`, several with commas between. Secret."),
     key(

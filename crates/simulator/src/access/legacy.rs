@@ -48,7 +48,7 @@ pub struct Legacy {
     shows: mpsc::Sender<Value>,
 }
 
-fn connect(client_id: &str, options: &LegacyOptions) -> (AsyncClient, EventLoop) {
+pub(crate) fn connect(client_id: &str, options: &LegacyOptions) -> (AsyncClient, EventLoop) {
     let mut mqtt = MqttOptions::new(client_id, &options.host, options.port);
     mqtt.set_credentials(&options.username, &options.password);
     mqtt.set_keep_alive(Duration::from_secs(15));

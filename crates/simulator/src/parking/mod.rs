@@ -9,6 +9,7 @@ pub mod dice;
 pub mod garage;
 mod gateway;
 pub mod history;
+pub mod legacy;
 mod lot;
 pub mod park;
 pub mod plan;

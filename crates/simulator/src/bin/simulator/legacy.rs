@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::ValueEnum;
 use portico_simulator::access::legacy::{Legacy, LegacyOptions};
+use portico_simulator::parking::legacy::LegacySensor;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -15,6 +16,8 @@ pub enum Kind {
     SmartLock,
     /// The door with its reader: asks on `door/access/request`
     Door,
+    /// The sensor over a parking spot: tells on `parking/sensor/NAME/status`
+    ParkingSensor,
 }
 
 /// What somebody does before a door.
@@ -45,6 +48,7 @@ pub fn options(
     let (name, beat_s) = match kind {
         Kind::SmartLock => ("device-1", 9),
         Kind::Door => ("ESP32_Door_001", 30),
+        Kind::ParkingSensor => ("PARK_001", 30),
     };
     let need = "--legacy: the bridge's login is needed: --username with PORTICO_PASSWORD";
     Ok(LegacyOptions {
@@ -60,24 +64,16 @@ pub fn options(
 /// Plays it until `stop`, and says what becomes of it.
 pub async fn run(kind: Kind, options: LegacyOptions, stop: CancellationToken) {
     let name = options.device.clone();
+    println!("{name} is plugged in; Ctrl-C ends");
     let device = match kind {
         Kind::SmartLock => Legacy::smart_lock(options, stop.clone()),
         Kind::Door => Legacy::door(options, stop.clone()),
+        Kind::ParkingSensor => return run_sensor(LegacySensor::start(options, stop.clone()), stop).await,
     };
-    println!("{name} is plugged in; Ctrl-C ends");
-    if kind == Kind::Door {
-        println!("A line is a card (A1B2C3D4) or a finger (finger 3)");
-    }
     let (line_in, mut lines) = mpsc::channel(16);
     if kind == Kind::Door {
-        // A thread of its own: reading a terminal cannot be cancelled.
-        std::thread::spawn(move || {
-            for line in std::io::stdin().lines().map_while(Result::ok) {
-                if line_in.blocking_send(line).is_err() {
-                    return;
-                }
-            }
-        });
+        println!("A line is a card (A1B2C3D4) or a finger (finger 3)");
+        read_lines(line_in);
     }
     let mut look = tokio::time::interval(Duration::from_millis(200));
     let mut said = String::new();
@@ -101,6 +97,33 @@ pub async fn run(kind: Kind, options: LegacyOptions, stop: CancellationToken) {
                     said = now;
                 }
             }
+        }
+    }
+}
+
+/// Lines of the input; a thread of its own, as reading a terminal cannot be cancelled.
+fn read_lines(line_in: mpsc::Sender<String>) {
+    std::thread::spawn(move || {
+        for line in std::io::stdin().lines().map_while(Result::ok) {
+            if line_in.blocking_send(line).is_err() {
+                return;
+            }
+        }
+    });
+}
+
+async fn run_sensor(sensor: LegacySensor, stop: CancellationToken) {
+    println!("A line is car or empty");
+    let (line_in, mut lines) = mpsc::channel(16);
+    read_lines(line_in);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            Some(line) = lines.recv() => match line.trim() {
+                "car" => sensor.set_car(true),
+                "empty" => sensor.set_car(false),
+                _ => println!("car or empty"),
+            },
         }
     }
 }
