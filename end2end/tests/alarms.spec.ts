@@ -3,8 +3,6 @@
 import { registerByApi, send, uniqueName } from "../support/devices";
 import { expect, expectLive, test } from "../support/test";
 
-const WITHIN_MS = 2_000;
-
 test("an alarm is raised, acknowledged and over in two browsers at once", async ({ page, openContext, house, request }) => {
   const { url } = house.portico;
   const device = await registerByApi(page.request, url, { name: uniqueName("Freezer"), device_type: "freezer" });
@@ -33,7 +31,7 @@ test("an alarm is raised, acknowledged and over in two browsers at once", async 
   await send(request, url, device, { data: { temperature: -11.5 } });
   for (const screen of [page, other]) {
     const bar = screen.getByRole("complementary", { name: "Open alarms" });
-    await expect(bar).toContainText(`${device.name}: ${rule}`, { timeout: WITHIN_MS });
+    await expect(bar).toContainText(`${device.name}: ${rule}`);
     await expect(bar).toContainText("critical");
   }
   const row = page.getByRole("row").filter({ hasText: rule });
@@ -46,12 +44,12 @@ test("an alarm is raised, acknowledged and over in two browsers at once", async 
   await other.getByLabel("Note").first().fill("Door was open");
   await other.getByRole("button", { name: "Acknowledge alarm" }).click();
   await expect(other.getByText("Door was open")).toBeVisible();
-  await expect(row).toContainText("Acknowledged", { timeout: WITHIN_MS });
+  await expect(row).toContainText("Acknowledged");
   await expect(row).toContainText("by ada");
 
   await send(request, url, device, { data: { temperature: -16 } });
-  await expect(other.getByText("temperature is -16 again.")).toBeVisible({ timeout: WITHIN_MS });
-  await expect(row).toBeHidden({ timeout: WITHIN_MS });
+  await expect(other.getByText("temperature is -16 again.")).toBeVisible();
+  await expect(row).toBeHidden();
   await page.getByRole("link", { name: "History" }).click();
   await expect(row).toContainText("Over");
 

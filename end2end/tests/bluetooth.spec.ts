@@ -121,7 +121,7 @@ test("what the lock refuses, or cannot do, is told", async ({ page, house, compl
   lock.isSilent = true;
   await press(page, "Unlock");
   await expect(words(page)).toHaveText("Looking for the lock…");
-  await expect(words(page)).toContainText("The lock does not answer", { timeout: 15_000 });
+  await expect(words(page)).toContainText("The lock does not answer");
   lock.isSilent = false;
   nearby.locks = [];
   await press(page, "Unlock");

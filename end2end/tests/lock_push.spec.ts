@@ -14,7 +14,7 @@ const test = base.extend<{}, { house: House }>({
       await use(house);
       await house.portico.stop();
     },
-    { scope: "worker", timeout: 90_000 },
+    { scope: "worker", timeout: 180_000 },
   ],
 });
 

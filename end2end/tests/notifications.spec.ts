@@ -11,7 +11,7 @@ const test = base.extend<{}, { house: House; push: PushService; receiver: Receiv
       await use(house);
       await house.portico.stop();
     },
-    { scope: "worker", timeout: 90_000 },
+    { scope: "worker", timeout: 180_000 },
   ],
   push: [
     async ({}, use) => {

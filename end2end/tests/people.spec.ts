@@ -38,7 +38,7 @@ test("a person added by the administrator sees only what is theirs", async ({ pa
 
   // Kept out, at once.
   await page.getByRole("row").filter({ hasText: username }).getByRole("button", { name: "Deactivate" }).click();
-  await expect(grace).toHaveURL(/\/login/, { timeout: 15_000 });
+  await expect(grace).toHaveURL(/\/login/);
   await expect(grace.getByText("You are signed out.")).toBeVisible();
   await grace.goto("/devices");
   await expect(grace).toHaveURL(/\/login/);
@@ -62,7 +62,7 @@ test("ending a session elsewhere signs that browser out", async ({ page, openCon
   await expectLive(page);
   await page.getByRole("button", { name: "Sign out everywhere else" }).click();
   await expect(page.locator(".sessions:not(.factors) li")).toHaveCount(1);
-  await expect(other).toHaveURL(/\/login/, { timeout: 15_000 });
+  await expect(other).toHaveURL(/\/login/);
 });
 
 test("a page that was offline when its session ended is signed out when it is back", async ({ page, openContext, house, complaints }) => {
@@ -81,7 +81,7 @@ test("a page that was offline when its session ended is signed out when it is ba
   await expect(other).toHaveURL(`${url}/`);
 
   await context.setOffline(false);
-  await expect(other).toHaveURL(/\/login/, { timeout: 15_000 });
+  await expect(other).toHaveURL(/\/login/);
   await expect(other.getByText("You are signed out.")).toBeVisible();
 });
 

@@ -192,7 +192,7 @@ test.describe("short step-up", () => {
   /** The session is no longer fresh. */
   const stale = async (page: Page, portico: Portico) => {
     const begin = () => page.request.post(`${portico.url}/api/v1/account/passkeys/begin`, { headers: { Origin: portico.url } });
-    await expect.poll(async () => (await begin()).status(), { timeout: 20_000 }).toBe(403);
+    await expect.poll(async () => (await begin()).status()).toBe(403);
   };
 
   test("an old session is asked who it is, then goes on with what it began", async ({ page, portico, complaints }) => {

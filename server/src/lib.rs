@@ -14,6 +14,7 @@ mod live;
 mod mqtt;
 mod mqtt_hooks;
 pub mod serve;
+mod socket_io;
 mod status;
 mod web;
 

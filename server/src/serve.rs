@@ -23,7 +23,7 @@ use crate::cli::Serve;
 use crate::commands::described;
 use crate::mqtt::{self, Mqtt};
 use crate::web::Web;
-use crate::{Domains, api, demo, live, mqtt_hooks};
+use crate::{Domains, api, demo, live, mqtt_hooks, socket_io};
 
 /// A running server.
 pub struct Portico {
@@ -78,6 +78,7 @@ pub async fn start(config: Config, clock: Clock) -> portico_platform::Result<Por
     let mut router = Router::new()
         .merge(api::router(&platform, &domains, &broker.client))
         .merge(live::router(platform.clone(), domains.identity.clone()))
+        .merge(socket_io::router(platform.clone(), domains.identity.clone()))
         .merge(web.router());
     if let Some(hooks) = mqtt_hooks::router(&platform, domains.devices.mqtt_authenticator()) {
         router = router.merge(hooks);
