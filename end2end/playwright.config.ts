@@ -15,6 +15,9 @@ export default defineConfig({
     viewport: { width: 1280, height: 800 },
     locale: "en-GB",
     timezoneId: "Europe/Berlin",
+    // It would fetch the whole site for each new browser, and shows an older page where a busy machine takes seconds for the
+    // new one. Tests of what it does allow it.
+    serviceWorkers: "block",
     actionTimeout: 30_000,
     trace: "retain-on-failure",
     launchOptions: {

@@ -83,7 +83,7 @@ export async function forgetSession(page: Page): Promise<void> {
 
 export async function setUpHouse(browser: Browser, settings: Record<string, string> = {}): Promise<House> {
   const portico = await Portico.start(settings);
-  const context = await browser.newContext();
+  const context = await browser.newContext({ serviceWorkers: "block" });
   await setUp(await context.newPage(), await portico.setupLink());
   const state = await context.storageState();
   await context.close();
@@ -106,10 +106,10 @@ export const test = base.extend<TestFixtures, WorkerFixtures>({
     expect(complaints.unexpected(), "errors on the browser's console").toEqual([]);
   },
 
-  openContext: async ({ browser, complaints }, use) => {
+  openContext: async ({ browser, complaints, serviceWorkers }, use) => {
     const opened: BrowserContext[] = [];
     await use(async (options) => {
-      const context = await browser.newContext({ locale: "en-GB", timezoneId: "Europe/Berlin", ...options });
+      const context = await browser.newContext({ locale: "en-GB", timezoneId: "Europe/Berlin", serviceWorkers, ...options });
       complaints.watch(context);
       opened.push(context);
       return context;

@@ -7,6 +7,8 @@ import { uniqueName } from "../support/devices";
 import { expectClean } from "../support/look";
 import { expect, expectLive, signIn, test } from "../support/test";
 
+test.use({ serviceWorkers: "allow" });
+
 const HOUR_MS = 3_600_000;
 const OFFLINE = /WebSocket|ERR_INTERNET_DISCONNECTED|ERR_FAILED|Failed to (fetch|load resource)/;
 

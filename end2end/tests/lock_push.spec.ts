@@ -18,6 +18,8 @@ const test = base.extend<{}, { house: House }>({
   ],
 });
 
+test.use({ serviceWorkers: "allow" });
+
 interface Lock {
   id: string;
   name: string;

@@ -31,6 +31,8 @@ const test = base.extend<{}, { house: House; push: PushService; receiver: Receiv
   ],
 });
 
+test.use({ serviceWorkers: "allow" });
+
 test("preferences are kept, with and without JavaScript", async ({ page, openContext, house }) => {
   await page.goto("/notifications");
   await expectLive(page);

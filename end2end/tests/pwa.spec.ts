@@ -3,6 +3,8 @@
 import { registerByApi, send, uniqueName } from "../support/devices";
 import { expect, expectLive, test } from "../support/test";
 
+test.use({ serviceWorkers: "allow" });
+
 test("the browser finds nothing that prevents installing", async ({ page }) => {
   await page.goto("/");
   await expectLive(page);
