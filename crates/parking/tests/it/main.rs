@@ -5,6 +5,7 @@ mod analytics;
 mod double;
 mod lots;
 mod payments;
+mod receipts;
 mod reservations;
 mod sensors;
 mod stripe;
