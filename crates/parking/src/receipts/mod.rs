@@ -10,7 +10,7 @@ use portico_model::identity::Permission;
 use portico_platform::{Actor, Error, Result};
 
 use self::print::Printed;
-use crate::{Parking, Wall, reservations};
+use crate::{Parking, Wall};
 
 pub use words::receipt;
 
@@ -40,7 +40,10 @@ impl Parking {
         let mut tx = platform.db.read().await?;
         let one = self.visible(&mut tx, actor, id, Permission::OperateParking).await?;
         if !one.has_receipt() {
-            return Err(reservations::not_paid());
+            return Err(Error::conflict(
+                "not_paid",
+                "Nothing was paid for this reservation yet, so there is no receipt.",
+            ));
         }
         let moves = money::moves(&mut tx, &one).await?;
         let held = self.held_in(&mut tx, actor.organization).await?;

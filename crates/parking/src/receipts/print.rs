@@ -75,7 +75,8 @@ impl Printed {
     fn price(&self, wall: &Wall) -> Table {
         let one = &self.reservation;
         let receipt = receipt(&one.price, one.start_time, wall);
-        let mut rows: Vec<_> = receipt.lines.into_iter().map(|line| row(line.label, line.detail, line.amount)).collect();
+        let mut rows: Vec<_> =
+            receipt.lines.into_iter().map(|line| row(line.label, line.detail, line.amount)).collect();
         rows.push(Row { is_total: true, ..row("Total".to_owned(), String::new(), receipt.total) });
         Table { title: "What it costs", columns: columns(), rows }
     }

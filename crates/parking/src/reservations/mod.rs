@@ -17,7 +17,6 @@ use crate::search::cleaned;
 
 pub use book::Change;
 pub(crate) use jobs::spawn;
-pub(crate) use steps::not_paid;
 pub(crate) use wish::zone_of;
 
 /// Most reservations on a page.

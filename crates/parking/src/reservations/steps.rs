@@ -159,7 +159,7 @@ impl Parking {
     }
 }
 
-pub(crate) fn not_paid() -> Error {
+fn not_paid() -> Error {
     Error::conflict("not_paid", "The reservation waits for its payment.")
 }
 

@@ -1,18 +1,21 @@
 //! Receipts as PDF: who gets one, and what it says.
 
 use axum::body::Body;
-use axum::http::{Request, StatusCode, header};
+use axum::http::{HeaderName, Request, StatusCode, header};
+use portico_identity::{NewUser, RequestContext, SessionKind, browser};
 use portico_model::identity::Role;
 use portico_model::parking::lot::LotSettings;
 use portico_model::parking::reservation::Wish;
 use portico_model::{ReservationId, Timestamp};
 use portico_parking::ReservationChange;
 use portico_platform::Actor;
+use portico_platform::http::ClientAddress;
 use portico_platform::testing::pdf_pages;
 use tower::ServiceExt as _;
 
-use crate::payments;
-use crate::{World, each};
+use crate::{World, each, payments};
+
+const PASSWORD: &str = "copper lantern under fjord";
 
 impl World {
     /// The words of a receipt, without spaces.

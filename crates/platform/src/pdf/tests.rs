@@ -35,7 +35,8 @@ fn file_holds_the_words_of_many_alphabets() {
     assert!(file.starts_with(b"%PDF-"));
     let pages = pdf_pages(&file);
     assert_eq!(pages.len(), 1);
-    for words in ["ZażółćGęślą", "Receipt", "ŁukaszĐorđević", "Αθήνα,Київ,Þórshöfn", "Page1of1"] {
+    for words in ["ZażółćGęślą", "Receipt", "ŁukaszĐorđević", "Αθήνα,Київ,Þórshöfn", "Page1of1"]
+    {
         assert!(pages[0].contains(words), "{words}: {}", pages[0]);
     }
 }

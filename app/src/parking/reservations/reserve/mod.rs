@@ -7,6 +7,7 @@ mod search;
 use leptos::prelude::*;
 use leptos::server_fn::codec::GetUrl;
 use portico_model::ReservationId;
+use portico_model::parking::receipt::Receipt;
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
