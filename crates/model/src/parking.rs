@@ -2,6 +2,7 @@
 
 pub mod analytics;
 pub mod lot;
+pub mod receipt;
 pub mod reservation;
 pub mod sensor;
 pub mod spot;

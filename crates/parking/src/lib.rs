@@ -3,7 +3,7 @@
 //! The database refuses two reservations of one spot that overlap; a sensor that falls silent makes its spot unknown, not
 //! free; what is read often comes from memory and is never behind a commit ([`memory`]). [`Parking`] holds the use cases, a
 //! folder for each part: [`lots`], [`spots`], [`sensors`], [`tariffs`], [`reservations`], [`payments`],
-//! [`analytics`].
+//! [`receipts`], [`analytics`].
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
@@ -15,6 +15,7 @@ mod memory;
 mod observer;
 mod owner;
 mod payments;
+mod receipts;
 mod reservations;
 pub mod rest;
 mod search;
@@ -23,6 +24,7 @@ mod spots;
 mod tariffs;
 mod topics;
 mod version;
+mod wall;
 
 use std::sync::Arc;
 
@@ -36,9 +38,11 @@ use portico_platform::{Platform, Result, Tx};
 pub use analytics::ImportedHistory;
 pub use lots::LotQuery;
 pub use payments::{Payable, stripe};
+pub use receipts::{ReceiptFile, receipt};
 pub use reservations::{Change as ReservationChange, ReservationQuery};
 pub use sensors::{SensorQuery, Told, Which as WhichSensors};
 pub use spots::{Imported, Period, SpotQuery};
+pub use wall::Wall;
 
 /// Routes that devices call with their keys look them up there.
 impl axum::extract::FromRef<Parking> for Devices {

@@ -1,4 +1,4 @@
-//! What every domain stands on: configuration, database, audit, outbox, hub, MQTT, HTTP, jobs, clock, logging.
+//! What every domain stands on: configuration, database, audit, outbox, hub, MQTT, HTTP, PDF, jobs, clock, logging.
 //! Nothing here knows a device from a door.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
@@ -17,6 +17,7 @@ pub mod jobs;
 pub mod logging;
 pub mod mqtt;
 pub mod outbox;
+pub mod pdf;
 pub mod secrets;
 pub mod statistics;
 pub mod tasks;

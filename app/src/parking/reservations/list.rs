@@ -52,8 +52,8 @@ pub struct ReservationList {
 
 #[cfg(feature = "ssr")]
 fn row(one: Reservation) -> ReservationRow {
-    use super::receipt::price_text;
-    use super::wall::Wall;
+    use portico_model::parking::receipt::price_text;
+    use portico_parking::Wall;
 
     let is_due = one.state.has_spot() && one.paid_minor - one.refunded_minor < one.amount_minor;
     ReservationRow {

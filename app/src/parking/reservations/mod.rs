@@ -4,8 +4,6 @@ pub mod list;
 pub mod pass;
 pub mod receipt;
 pub mod reserve;
-#[cfg(feature = "ssr")]
-pub(crate) mod wall;
 
 use leptos::prelude::*;
 use portico_model::parking::reservation::{PaymentStatus, ReservationState};
@@ -15,15 +13,16 @@ use crate::ui::{Badge, Glyph, Tone};
 /// How far a reservation has come: colour, mark and word.
 #[must_use]
 pub const fn state_look(state: ReservationState) -> (Tone, Glyph, &'static str) {
-    match state {
-        ReservationState::Held => (Tone::Attention, Glyph::Clock, "Waits for payment"),
-        ReservationState::Confirmed => (Tone::Ok, Glyph::Check, "Confirmed"),
-        ReservationState::CheckedIn => (Tone::Ok, Glyph::Car, "Parked"),
-        ReservationState::Completed => (Tone::Neutral, Glyph::Check, "Completed"),
-        ReservationState::Cancelled => (Tone::Neutral, Glyph::Cross, "Cancelled"),
-        ReservationState::Expired => (Tone::Neutral, Glyph::Clock, "Not paid in time"),
-        ReservationState::NoShow => (Tone::Attention, Glyph::Alert, "Nobody came"),
-    }
+    let (tone, glyph) = match state {
+        ReservationState::Held => (Tone::Attention, Glyph::Clock),
+        ReservationState::Confirmed => (Tone::Ok, Glyph::Check),
+        ReservationState::CheckedIn => (Tone::Ok, Glyph::Car),
+        ReservationState::Completed => (Tone::Neutral, Glyph::Check),
+        ReservationState::Cancelled => (Tone::Neutral, Glyph::Cross),
+        ReservationState::Expired => (Tone::Neutral, Glyph::Clock),
+        ReservationState::NoShow => (Tone::Attention, Glyph::Alert),
+    };
+    (tone, glyph, state.label())
 }
 
 /// Whether it was paid for: colour, mark and word.

@@ -23,6 +23,20 @@ words! {
 }
 
 impl ReservationState {
+    /// In words.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Held => "Waits for payment",
+            Self::Confirmed => "Confirmed",
+            Self::CheckedIn => "Parked",
+            Self::Completed => "Completed",
+            Self::Cancelled => "Cancelled",
+            Self::Expired => "Not paid in time",
+            Self::NoShow => "Nobody came",
+        }
+    }
+
     /// Whether it still has its spot.
     #[must_use]
     pub const fn has_spot(self) -> bool {
@@ -64,7 +78,7 @@ words! {
     "hold_until": null, "check_in_time": null, "check_out_time": null, "tariff_id": "0199a0000000700080000000000000a4",
     "tariff_version": 3, "price": {"total_minor": 600, "currency": "EUR", "parts": []}, "total_amount": 6.0,
     "amount_minor": 600, "currency": "EUR", "payment_status": "pending", "paid_minor": 0, "refunded_minor": 0,
-    "early_minutes": 15, "has_gate": true, "created_at": "2026-11-21T02:00:00.000+00:00",
+    "paid_on_site_at": null, "early_minutes": 15, "has_gate": true, "created_at": "2026-11-21T02:00:00.000+00:00",
     "updated_at": "2026-11-21T02:00:00.000+00:00"
 })))]
 pub struct Reservation {
@@ -108,6 +122,8 @@ pub struct Reservation {
     pub payment_status: PaymentStatus,
     pub paid_minor: i64,
     pub refunded_minor: i64,
+    /// When it was noted that it was paid at the place; of several times the last.
+    pub paid_on_site_at: Option<Timestamp>,
     /// So long before its beginning its holder may come.
     pub early_minutes: i64,
     /// Whether its lot has a door or barrier that opens for its holder.
@@ -117,6 +133,12 @@ pub struct Reservation {
 }
 
 impl Reservation {
+    /// Whether there is something to give a receipt for: money was taken, or it costs nothing.
+    #[must_use]
+    pub const fn has_receipt(&self) -> bool {
+        self.paid_minor > 0 || self.amount_minor == 0
+    }
+
     /// Whether its holder may come in now.
     #[must_use]
     pub const fn is_good_at(&self, now: Timestamp) -> bool {

@@ -78,6 +78,7 @@ impl Parking {
             problem: String::new(),
             attempts: 0,
             next_at: now.plus_secs(ASK_AFTER_S),
+            paid_at: None,
             created_at: now,
             updated_at: now,
         };
@@ -236,6 +237,7 @@ impl Step {
                     return step(payment, one, "parking_payment.mismatch", 0, true);
                 }
                 store::PAID.clone_into(&mut payment.state);
+                payment.paid_at = Some(now);
                 payment.problem.clear();
                 one.paid_minor += payment.amount_minor;
                 let late = !one.state.has_spot();

@@ -17,6 +17,8 @@ pub struct Payment {
     pub problem: String,
     pub attempts: i64,
     pub next_at: Timestamp,
+    /// When Stripe told us that it is paid.
+    pub paid_at: Option<Timestamp>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }
@@ -43,7 +45,7 @@ macro_rules! payment {
     ($rest:literal) => {
         concat!(
             "select id, organization_id, reservation_id, intent_id, state, amount_minor, currency, refunded_minor, problem,
-                 attempts, next_at, created_at, updated_at from parking_payment ",
+                 attempts, next_at, paid_at, created_at, updated_at from parking_payment ",
             $rest
         )
     };
@@ -67,15 +69,15 @@ pub async fn of_reservation(tx: &mut Tx, reservation: ReservationId) -> Result<V
 pub async fn save(tx: &mut Tx, one: &Payment) -> Result<()> {
     on_db!(tx, conn => sqlx::query(
         "insert into parking_payment (id, organization_id, reservation_id, intent_id, state, amount_minor, currency,
-             refunded_minor, problem, attempts, next_at, created_at, updated_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+             refunded_minor, problem, attempts, next_at, created_at, updated_at, paid_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
          on conflict (id) do update set intent_id = excluded.intent_id, state = excluded.state,
              refunded_minor = excluded.refunded_minor, problem = excluded.problem, attempts = excluded.attempts,
-             next_at = excluded.next_at, updated_at = excluded.updated_at",
+             next_at = excluded.next_at, updated_at = excluded.updated_at, paid_at = excluded.paid_at",
     )
     .bind(one.id).bind(one.organization_id).bind(one.reservation_id).bind(&one.intent_id).bind(&one.state)
     .bind(one.amount_minor).bind(&one.currency).bind(one.refunded_minor).bind(&one.problem).bind(one.attempts)
-    .bind(one.next_at).bind(one.created_at).bind(one.updated_at).execute(conn).await.map(drop))?;
+    .bind(one.next_at).bind(one.created_at).bind(one.updated_at).bind(one.paid_at).execute(conn).await.map(drop))?;
     Ok(())
 }
 

@@ -127,6 +127,7 @@ impl Parking {
             price,
             paid_minor: 0,
             refunded_minor: 0,
+            paid_on_site_at: None,
             early_minutes: wanted.lot.booking.early_minutes,
             has_gate: wanted.lot.gate_door_id.is_some(),
             user_id: who.user_id,

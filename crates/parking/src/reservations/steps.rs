@@ -76,12 +76,13 @@ impl Parking {
     /// Forbidden, not found; conflict when nothing is to be paid.
     pub async fn note_paid(&self, actor: &Actor, id: ReservationId) -> Result<Reservation> {
         actor.require(Permission::OperateParking)?;
-        self.step(actor, id, "parking_reservation.paid", |one, _| {
+        self.step(actor, id, "parking_reservation.paid", |one, now| {
             if one.paid_minor - one.refunded_minor >= one.amount_minor {
                 return Err(Error::conflict("nothing_due", "Nothing is to be paid."));
             }
             one.paid_minor = one.amount_minor + one.refunded_minor;
             one.payment_status = PaymentStatus::Paid;
+            one.paid_on_site_at = Some(now);
             Ok(())
         })
         .await

@@ -44,6 +44,7 @@ struct Row {
     payment_status: String,
     paid_minor: i64,
     refunded_minor: i64,
+    paid_on_site_at: Option<Timestamp>,
     created_at: Timestamp,
     updated_at: Timestamp,
 }
@@ -98,6 +99,7 @@ impl TryFrom<Row> for Reservation {
             payment_status,
             paid_minor: row.paid_minor,
             refunded_minor: row.refunded_minor,
+            paid_on_site_at: row.paid_on_site_at,
             early_minutes: booking.early_minutes,
             has_gate: row.has_gate,
             created_at: row.created_at,
@@ -114,8 +116,8 @@ macro_rules! select {
                      as building_zone,
                  l.booking, coalesce(l.gate_door_id is not null, false) as has_gate, r.user_id, r.name, r.email, r.phone, r.plate, r.notes, r.start_at,
                  r.end_at, r.state, r.hold_until, r.checked_in_at, r.checked_out_at, r.tariff_id, r.tariff_version,
-                 r.price, r.amount_minor, r.currency, r.payment_status, r.paid_minor, r.refunded_minor, r.created_at,
-                 r.updated_at
+                 r.price, r.amount_minor, r.currency, r.payment_status, r.paid_minor, r.refunded_minor,
+                 r.paid_on_site_at, r.created_at, r.updated_at
              from parking_reservation r
              left join parking_spot s on s.id = r.spot_id
              left join parking_level v on v.id = s.level_id
@@ -223,12 +225,13 @@ pub async fn save(
 pub async fn set_step(tx: &mut Tx, organization: OrganizationId, one: &Reservation) -> Result<()> {
     on_db!(tx, conn => sqlx::query(
         "update parking_reservation set state = $3, hold_until = $4, checked_in_at = $5, checked_out_at = $6,
-             payment_status = $7, paid_minor = $8, refunded_minor = $9, updated_at = $10
+             payment_status = $7, paid_minor = $8, refunded_minor = $9, updated_at = $10,
+             paid_on_site_at = $11
          where organization_id = $1 and id = $2",
     )
     .bind(organization).bind(one.id).bind(one.state.as_str()).bind(one.hold_until).bind(one.check_in_time)
     .bind(one.check_out_time).bind(one.payment_status.as_str()).bind(one.paid_minor).bind(one.refunded_minor)
-    .bind(one.updated_at).execute(conn).await.map(drop))?;
+    .bind(one.updated_at).bind(one.paid_on_site_at).execute(conn).await.map(drop))?;
     Ok(())
 }
 

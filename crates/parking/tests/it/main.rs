@@ -6,6 +6,7 @@ mod double;
 mod gate;
 mod lots;
 mod payments;
+mod receipts;
 mod reservations;
 mod sensors;
 mod stripe;

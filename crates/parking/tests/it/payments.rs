@@ -13,14 +13,14 @@ use portico_parking::stripe::webhook::sign;
 const SECRET: &str = "whsec_one";
 const OTHER_SECRET: &str = "whsec_two";
 
-struct Till {
-    world: World,
-    double: Double,
-    driver: Actor,
+pub struct Till {
+    pub world: World,
+    pub double: Double,
+    pub driver: Actor,
 }
 
 /// A lot with a spot at 2.00 EUR an hour, an account at Stripe, and a driver.
-async fn each<F, Fut>(test: F)
+pub async fn each<F, Fut>(test: F)
 where
     F: Fn(Till) -> Fut,
     Fut: Future<Output = ()>,
@@ -60,12 +60,12 @@ where
 }
 
 impl Till {
-    fn parking(&self) -> &Parking {
+    pub fn parking(&self) -> &Parking {
         &self.world.parking
     }
 
     /// For two hours, in so many: 4.00 EUR.
-    async fn reserve(&self, in_hours: i64) -> Reservation {
+    pub async fn reserve(&self, in_hours: i64) -> Reservation {
         self.parking().reserve(&self.driver, &self.world.wish("P1", in_hours, 2)).await.unwrap()
     }
 
@@ -92,7 +92,7 @@ impl Till {
     }
 
     /// Paid, and Portico knows it.
-    async fn paid(&self, in_hours: i64) -> Reservation {
+    pub async fn paid(&self, in_hours: i64) -> Reservation {
         let one = self.reserve(in_hours).await;
         self.double.complete(&self.intent(&one).await).unwrap();
         self.tell(&self.double.take_events()).await;

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a test that cannot set up must fail
 
 mod mail;
+mod pdf;
 mod web;
 
 use std::time::Duration;
@@ -14,6 +15,7 @@ use crate::config::{Config, Synchronous};
 use crate::{Actor, Clock, Platform, Principal, on_db};
 
 pub use mail::{CaughtMail, MailCatcher};
+pub use pdf::pdf_pages;
 pub use web::{CaughtPush, CaughtWebhook, PushService, Subscription, WebhookReceiver};
 
 /// 2026-11-21 02:00 UTC: where every test begins.

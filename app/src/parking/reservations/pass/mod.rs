@@ -6,12 +6,12 @@ mod payment;
 
 use leptos::prelude::*;
 use leptos::server_fn::codec::GetUrl;
+use portico_model::parking::receipt::Receipt;
 use portico_model::parking::reservation::Reservation;
 use portico_model::{ReservationId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use self::offers::Offers;
-use super::receipt::Receipt;
 use crate::failure::Failure;
 use crate::load::Ask;
 
@@ -42,11 +42,9 @@ pub struct PassView {
 #[server(name = GetReservation, prefix = "/sfn", endpoint = "parking/reservation", input = GetUrl)]
 pub async fn get_reservation(id: String) -> Result<PassView, Failure> {
     use portico_model::identity::Permission;
-    use portico_parking::SpotQuery;
+    use portico_parking::{SpotQuery, Wall, receipt};
     use portico_platform::Error;
 
-    use super::receipt::receipt;
-    use super::wall::Wall;
     use crate::server::{actor, failed, now, parking};
 
     let (parking, actor) = (parking()?, actor()?);
@@ -183,9 +181,8 @@ pub async fn change_reservation(
     #[server(default)] plate: String,
 ) -> Result<(), Failure> {
     use leptos::server_fn::ServerFn as _;
-    use portico_parking::ReservationChange;
+    use portico_parking::{ReservationChange, Wall};
 
-    use super::wall::Wall;
     use crate::parking::typed::{beside, moved};
     use crate::server::{actor, failed, form_done, form_failed, parking};
 

@@ -7,10 +7,9 @@ use portico_model::parking::lot::BookingRules;
 use portico_model::parking::reservation::{Reservation, ReservationState};
 #[cfg(feature = "ssr")]
 use portico_model::parking::tariff::format_minor;
-use serde::{Deserialize, Serialize};
-
 #[cfg(feature = "ssr")]
-use crate::parking::reservations::wall::Wall;
+use portico_parking::Wall;
+use serde::{Deserialize, Serialize};
 
 /// Whether the gate opens.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +36,8 @@ pub struct Offers {
     pub change_all: bool,
     pub cancel: bool,
     pub note_paid: bool,
+    /// There is a receipt to print.
+    pub receipt: bool,
     /// From when on one may come, in words; while it is too early.
     pub comes_from: String,
     /// What cancelling means, in words.
@@ -76,6 +77,7 @@ impl Offers {
             change_all: waits && now < one.start_time,
             cancel: waits,
             note_paid: operates && due_minor > 0,
+            receipt: one.has_receipt(),
             comes_from: String::new(),
             cancelling: String::new(),
             due_minor,
@@ -201,6 +203,10 @@ pub(crate) mod tests {
         assert!(late.check_out && !late.change);
         let over = offers(ReservationState::Cancelled, 11);
         assert_eq!(over, Offers::default());
+        assert!(!before.receipt, "nothing was paid");
+        let paid = Reservation { paid_minor: 600, ..reservation(ReservationState::Cancelled) };
+        let receipt = |is_own, operates| Offers::of(&paid, at(1), is_own, operates).receipt;
+        assert_eq!([receipt(true, false), receipt(false, true), receipt(false, false)], [true, true, false]);
         assert!(!before.note_paid, "only who looks after the lot notes payments");
         assert!(Offers::of(&reservation(ReservationState::Confirmed), at(1), false, true).note_paid);
     }

@@ -8,7 +8,7 @@ use super::{NotePaid, PassView};
 use crate::form::{FormState, PostForm};
 use crate::parking::reservations::payment_look;
 use crate::parking::reservations::receipt::ReceiptView;
-use crate::ui::{Badge, Dialog, ErrorSummary, Glyph, SubmitButton, Tone};
+use crate::ui::{Badge, Dialog, ErrorSummary, Glyph, Icon, SubmitButton, Tone};
 
 /// The form that notes a payment.
 #[derive(Clone, Copy)]
@@ -34,6 +34,7 @@ pub fn PaymentCard(shown: Memo<PassView>, forms: PaymentForms) -> impl IntoView 
     });
     let held = Memo::new(move |_| shown.with(|shown| shown.held_until.clone()));
     let may_note = Memo::new(move |_| shown.with(|shown| shown.offers.note_paid));
+    let has_receipt = Memo::new(move |_| shown.with(|shown| shown.offers.receipt));
     let id = shown.with_untracked(|shown| shown.reservation.id.to_string());
     let id = StoredValue::new(id);
     view! {
@@ -86,6 +87,20 @@ pub fn PaymentCard(shown: Memo<PassView>, forms: PaymentForms) -> impl IntoView 
                                     <SubmitButton label="It was paid" pending=forms.paid.pending() />
                                 </PostForm>
                             </Dialog>
+                        }
+                    })
+            }}
+            {move || {
+                has_receipt
+                    .get()
+                    .then(|| {
+                        let file = id.with_value(|id| format!("/api/v1/reservations/{id}/receipt.pdf"));
+                        view! {
+                            // The file is named by who sends it.
+                            <a class="button pay-receipt" href=file rel="external" download="">
+                                <Icon glyph=Glyph::Download />
+                                <span>"Receipt (PDF)"</span>
+                            </a>
                         }
                     })
             }}

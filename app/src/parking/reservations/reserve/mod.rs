@@ -7,9 +7,9 @@ mod search;
 use leptos::prelude::*;
 use leptos::server_fn::codec::GetUrl;
 use portico_model::ReservationId;
+use portico_model::parking::receipt::Receipt;
 use serde::{Deserialize, Serialize};
 
-use super::receipt::Receipt;
 use crate::failure::Failure;
 use crate::load::{Ask, given};
 
@@ -168,10 +168,10 @@ pub async fn reserve(
     #[server(default)] user_phone: String,
 ) -> Result<ReservationId, Failure> {
     use leptos::server_fn::ServerFn as _;
+    use portico_model::parking::receipt::price_text;
     use portico_model::parking::reservation::Wish;
     use portico_model::parking::tariff::Price;
 
-    use super::receipt::price_text;
     use crate::parking::typed::given;
     use crate::server::{actor, failed, form_failed, local_path, parking};
 

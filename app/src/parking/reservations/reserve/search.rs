@@ -3,14 +3,13 @@
 use portico_model::Timestamp;
 use portico_model::identity::Permission;
 use portico_model::parking::lot::Lot;
+use portico_model::parking::receipt::price_text;
 use portico_model::parking::reservation::{Quote, Wish};
-use portico_parking::{LotQuery, Parking};
+use portico_parking::{LotQuery, Parking, Wall, receipt};
 use portico_platform::Actor;
 
 use super::{Asked, LotChoice, Offer, Other, ReserveView};
 use crate::failure::Failure;
-use crate::parking::reservations::receipt::{price_text, receipt};
-use crate::parking::reservations::wall::Wall;
 use crate::parking::tariffs::words::summary;
 use crate::parking::typed::{given, metres, moved};
 use crate::server::{actor, failed, now, parking};
