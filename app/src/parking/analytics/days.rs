@@ -112,21 +112,23 @@ fn Charts(days: Vec<ShownDay>) -> impl IntoView {
         .revenue
         .iter()
         .map(|(currency, amount)| {
-            let values = of(&|day| revenue_in(day, currency));
-            view! { <DayChart title="Revenue" sum=format_minor(*amount, currency) values /> }
+            let (sum, values) = (format_minor(*amount, currency), of(&|day| revenue_in(day, currency)));
+            view! { <DayChart title="Revenue" sum values /> }
         })
         .collect();
     let has_revenue = !revenue.is_empty();
+    let turnovers = of(&|day| day.turnover);
+    let stays = of(&|day| day.mean_stay_minutes);
     view! {
         <p class="quiet">{span}</p>
-        <DayChart title="Turnover" sum=turnover values=of(&|day| day.turnover) />
+        <DayChart title="Turnover" sum=turnover values=turnovers />
         <p class="quiet chart-note">
             {format!("Vehicles that came, for each spot; {} in all. ", sums.arrivals)}
             {(sums.arrivals == 0).then_some("Sensors count them: an imported history has none.")}
         </p>
-        <DayChart title="Stay" sum=stay values=of(&|day| day.mean_stay_minutes) />
+        <DayChart title="Stay" sum=stay values=stays />
         {revenue}
-        {(!has_revenue).then(|| view! { <DayChart title="Revenue" sum="none".to_owned() values=Vec::new() /> })}
+        {(!has_revenue).then(|| view! { <DayChart title="Revenue" sum=String::from("none") values=Vec::new() /> })}
         <DayTable days />
     }
 }

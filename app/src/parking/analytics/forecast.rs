@@ -11,7 +11,7 @@ use crate::time::Ago;
 use crate::ui::{Badge, EmptyState, ErrorSummary, Glyph, Icon, SubmitButton, Tone};
 use crate::viewer::viewer_may;
 
-/// Height of the chart without the hours below it, as `style/parking_analytics.css` has it.
+/// Height of the chart without the hours below it, pixels, as its SVG has it.
 const AREA_PX: f64 = 220.0;
 
 /// As a manager would call it.
