@@ -54,6 +54,7 @@ use crate::notifications::page::NotificationsPage;
 use crate::notifications::webhook::WebhookPage;
 use crate::notifications::webhooks::WebhooksPage;
 use crate::overview::OverviewPage;
+use crate::parking::analytics::page::ParkingAnalyticsPage;
 use crate::parking::edit::page::EditLotPage;
 use crate::parking::lot::page::LotPage;
 use crate::parking::overview::ParkingPage;
@@ -126,6 +127,7 @@ lazy_pages! {
     reservations {
         reserve => ReservePage, reservations => ReservationsPage, reservation => ReservationPage,
     }
+    parking_analytics { parking_analytics => ParkingAnalyticsPage }
     tariffs { tariffs => TariffsPage, new_tariff => TariffPage, tariff => TariffPage }
     firmware { firmware => FirmwarePage, image => ImagePage, rollout => RolloutPage }
     notifications {
@@ -220,6 +222,11 @@ pub fn App() -> impl IntoView {
                     <Route
                         path=path!("/parking/sensors")
                         view={Lazy::<parking_sensors::Page>::new()}
+                        ssr=SsrMode::Async
+                    />
+                    <Route
+                        path=path!("/parking/analytics")
+                        view={Lazy::<parking_analytics::Page>::new()}
                         ssr=SsrMode::Async
                     />
                     <Route

@@ -1,5 +1,7 @@
 // Every page at a phone's and a desktop's width, in light and dark: no accessibility violation, nothing wider than the
-// screen, and a screenshot in screenshots/ to look at.
+// screen, and a screenshot in screenshots/ to look at. Each page once on a phone in the dark and once on a desktop in the
+// light; with PORTICO_EVERY_LOOK set, each width in both schemes. Parking's pages are looked at by their own specs, which
+// have the lots to show.
 
 import type { Page } from "@playwright/test";
 import { dayOfValues, registerByApi, send, type Registered } from "../support/devices";
@@ -7,10 +9,15 @@ import { expectClean, expectFits } from "../support/look";
 import { expect, expectLive, test } from "../support/test";
 
 const SCREENS = [
-  { name: "phone", viewport: { width: 390, height: 844 } },
-  { name: "desktop", viewport: { width: 1280, height: 800 } },
+  { name: "phone", viewport: { width: 390, height: 844 }, usual: "dark" },
+  { name: "desktop", viewport: { width: 1280, height: 800 }, usual: "light" },
 ] as const;
 const SCHEMES = ["light", "dark"] as const;
+
+/** In which each page is shown: an empty variable is as good as none. */
+const LOOKS = SCREENS.flatMap(({ name, viewport, usual }) =>
+  SCHEMES.filter((scheme) => process.env.PORTICO_EVERY_LOOK || scheme === usual).map((colorScheme) => ({ screen: name, viewport, colorScheme })),
+);
 
 interface Shot {
   name: string;
@@ -122,26 +129,25 @@ test.describe("pages", () => {
     await admin.dispose();
   });
 
-  for (const { name: screen, viewport } of SCREENS)
-    for (const colorScheme of SCHEMES)
-      for (const shot of SHOTS)
-        test(`${shot.name}, ${screen}, ${colorScheme}`, async ({ openContext, house, complaints }) => {
-          complaints.expected.push(/status of 404/);
-          const context = await openContext({
-            baseURL: house.portico.url,
-            storageState: shot.signedIn === false ? undefined : house.state,
-            viewport,
-            colorScheme,
-            reducedMotion: "reduce",
-          });
-          const page = await context.newPage();
-          await page.goto(shot.path(devices));
-          await page.waitForLoadState("networkidle");
-          if (await page.locator(".live-light").count()) await expectLive(page);
-          await shot.prepare?.(page);
-
-          await page.screenshot({ path: `screenshots/${shot.name}-${screen}-${colorScheme}.png`, fullPage: true });
-          await expectFits(page);
-          await expectClean(page);
+  for (const { screen, viewport, colorScheme } of LOOKS)
+    for (const shot of SHOTS)
+      test(`${shot.name}, ${screen}, ${colorScheme}`, async ({ openContext, house, complaints }) => {
+        complaints.expected.push(/status of 404/);
+        const context = await openContext({
+          baseURL: house.portico.url,
+          storageState: shot.signedIn === false ? undefined : house.state,
+          viewport,
+          colorScheme,
+          reducedMotion: "reduce",
         });
+        const page = await context.newPage();
+        await page.goto(shot.path(devices));
+        await page.waitForLoadState("networkidle");
+        if (await page.locator(".live-light").count()) await expectLive(page);
+        await shot.prepare?.(page);
+
+        await page.screenshot({ path: `screenshots/${shot.name}-${screen}-${colorScheme}.png`, fullPage: true });
+        await expectFits(page);
+        await expectClean(page);
+      });
 });

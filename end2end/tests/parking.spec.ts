@@ -1,45 +1,11 @@
 // Parking: the live plan, sensors that wait for a spot, the editor by keyboard and pointer, spots from a table, without
 // JavaScript, on a phone, in light and dark.
 
-import type { APIRequestContext, Page } from "@playwright/test";
+import type { Page } from "@playwright/test";
 import { makeByApi, uniqueName } from "../support/devices";
 import { expectClean, expectFits } from "../support/look";
+import { code, makeLot, placeSensor, say } from "../support/parking";
 import { expect, expectLive, test } from "../support/test";
-
-interface Lot {
-  id: string;
-  name: string;
-  level: string;
-  /** What is written on the signs: prefix and three digits. */
-  prefix: string;
-}
-
-const code = (what: string): string => uniqueName(what).replace(/\W/g, "-");
-
-/** A lot with a level and rows of spots. */
-async function makeLot(request: APIRequestContext, url: string, rows = 2, columns = 4): Promise<Lot> {
-  const name = uniqueName("Garage");
-  const prefix = `${code("P")}-`;
-  // Every word of a sensor counts at once.
-  const lot = await makeByApi(request, url, "parking/lots", { name, address: "1 Harbour Street", debounce_s: 0 });
-  const level = await makeByApi(request, url, `parking/lots/${lot.id}/levels`, { name: "L1", position: 1 });
-  await makeByApi(request, url, `parking/levels/${level.id}/spots`, { rows, columns, prefix, first: 1, zone_letters: true });
-  return { id: lot.id, name, level: level.id, prefix };
-}
-
-async function say(request: APIRequestContext, url: string, sensor_id: string, occupied: boolean, more: object = {}): Promise<void> {
-  const data = { sensor_id, occupied, timestamp: new Date().toISOString(), battery_level: 85, signal_strength: -60, ...more };
-  const answer = await request.post(`${url}/api/v1/sensor-data`, { data, headers: { Origin: url } });
-  expect(answer.ok(), await answer.text()).toBeTruthy();
-}
-
-/** A sensor that stands at a spot. */
-async function placeSensor(request: APIRequestContext, url: string, sensor: string, spot: string): Promise<void> {
-  await say(request, url, sensor, false);
-  const found = await (await request.get(`${url}/api/v1/parking/sensors?search=${encodeURIComponent(sensor)}`)).json();
-  const answer = await request.put(`${url}/api/v1/parking/sensors/${found.items[0].id}`, { data: { spot_id: spot }, headers: { Origin: url } });
-  expect(answer.ok(), await answer.text()).toBeTruthy();
-}
 
 const marker = (page: Page, spot: string, word: string) => page.locator(".park-plan").getByRole("link", { name: new RegExp(`^${spot}: ${word}`) });
 

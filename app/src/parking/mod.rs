@@ -1,5 +1,6 @@
 //! Parking: lots and how full they are, the live plan of a level, one spot, its sensors, and what managers do to them.
 
+pub mod analytics;
 pub mod edit;
 pub mod fill;
 pub mod fold;

@@ -12,6 +12,7 @@ const TABS: &[(&str, &str, Permission)] = &[
     ("/reservations", "Reservations", Permission::UseParking),
     ("/parking/tariffs", "Tariffs", Permission::ManageParking),
     ("/parking/sensors", "Sensors", Permission::ReadParking),
+    ("/parking/analytics", "Analytics", Permission::ReadParking),
 ];
 
 /// Above each of these pages, for those who see more than one.

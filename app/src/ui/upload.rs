@@ -22,6 +22,9 @@ pub fn UploadForm(
     /// How to do it without JavaScript.
     #[prop(optional, into)]
     without: String,
+    /// What went wrong, in words; by default its message.
+    #[prop(optional)]
+    words: Option<fn(&Failure) -> String>,
     /// Gets the route's answer.
     done: Callback<Value>,
     children: Children,
@@ -57,10 +60,11 @@ pub fn UploadForm(
                     failure
                         .get()
                         .map(|failure| {
+                            let text = words.map_or_else(|| failure.message.clone(), |words| words(&failure));
                             view! {
                                 <p class="form-error">
                                     <Icon glyph=Glyph::Alert />
-                                    <span>{failure.message}</span>
+                                    <span>{text}</span>
                                 </p>
                             }
                         })

@@ -28,6 +28,18 @@ impl Wall {
         self.at(at).strftime("%a %-d %b %Y, %H:%M").to_string()
     }
 
+    /// `Mon 23 Nov, 08:30`.
+    pub fn short(&self, at: Timestamp) -> String {
+        self.at(at).strftime("%a %-d %b, %H:%M").to_string()
+    }
+
+    /// Day of the week, 0 for Monday, and minute of the day.
+    pub fn of_week(&self, at: Timestamp) -> (usize, i64) {
+        let at = self.at(at);
+        let weekday = usize::try_from(at.weekday().to_monday_zero_offset()).unwrap_or_default();
+        (weekday, i64::from(at.hour()) * 60 + i64::from(at.minute()))
+    }
+
     /// `Mon 23 Nov 2026`.
     pub fn day(&self, at: Timestamp) -> String {
         self.at(at).strftime("%a %-d %b %Y").to_string()
@@ -71,6 +83,7 @@ mod tests {
         let berlin = Wall::of("Europe/Berlin");
         let from = at("2026-11-23T07:30:00Z");
         assert_eq!(berlin.input(from), "2026-11-23T08:30");
+        assert_eq!((berlin.short(from).as_str(), berlin.of_week(from)), ("Mon 23 Nov, 08:30", (0, 510)));
         assert_eq!(berlin.span(from, at("2026-11-23T09:30:00Z")), "Mon 23 Nov 2026, 08:30\u{a0}–\u{a0}10:30");
         assert_eq!(berlin.span(from, at("2026-11-24T07:00:00Z")), "Mon 23 Nov 2026, 08:30 – Tue 24 Nov 2026, 08:00");
         assert_eq!(Wall::of("Nowhere/Land").input(from), "2026-11-23T07:30");
