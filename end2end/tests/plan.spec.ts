@@ -145,6 +145,7 @@ test("a group and a zone are changed in one browser and seen in another, and a d
   await expect(line(other, "Zones", zone)).toContainText("nobody inside");
 
   await page.goto(`/doors/${door.id}`);
+  await expectLive(page);
   await page.locator("summary").filter({ hasText: "Edit" }).click();
   await page.locator("#edit-door").getByLabel("Inside is").selectOption({ label: zone });
   await page.locator("#edit-door").getByRole("button", { name: "Save changes" }).click();
