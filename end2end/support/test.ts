@@ -71,7 +71,7 @@ export async function signIn(page: Page, url: string, login = ADMIN.username, pa
 }
 
 /** The page is hydrated and its line to the server is up. */
-export async function expectLive(page: Page, timeout = 15_000): Promise<void> {
+export async function expectLive(page: Page, timeout = 60_000): Promise<void> {
   await expect(page.locator(".live-light")).toHaveAttribute("data-state", "live", { timeout });
 }
 
