@@ -126,12 +126,11 @@ test("after a storm of sensors the plan shows what the server says, without a re
 
   const random = seeded(5);
   const last = new Map<string, string>();
-  for (let round = 0; round < 5; round++)
-    await each(numbers, async (number) => {
-      const occupied = random() < 0.5;
-      last.set(lot.prefix + number, occupied ? "Occupied" : "Free");
-      await say(page.request, url, `${sensors}-${number}`, occupied);
-    });
+  for (let round = 0; round < 5; round++) {
+    const words = numbers.map((number) => ({ number, occupied: random() < 0.5 }));
+    await each(words, ({ number, occupied }) => say(page.request, url, `${sensors}-${number}`, occupied));
+    for (const { number, occupied } of words) last.set(lot.prefix + number, occupied ? "Occupied" : "Free");
+  }
 
   const words: Record<string, string> = { available: "Free", occupied: "Occupied", reserved: "Reserved", unknown: "Unknown", disabled: "Out of use" };
   const kept = async (): Promise<[string, string][]> => {

@@ -201,13 +201,13 @@ impl Device {
                 let sent = client.publish(topic, QoS::AtLeastOnce, false, payload).await;
                 sent.map_err(|error| error.to_string())?;
             }
-            Ok(())
+            Ok::<(), String>(())
         };
         let acknowledged = async {
             for _ in 0..count {
                 self.wait_for(|packet| matches!(packet, Packet::PubAck(_))).await?;
             }
-            Ok(())
+            Ok::<(), String>(())
         };
         futures::future::try_join(publishing, acknowledged).await.map(drop)
     }
