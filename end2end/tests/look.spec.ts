@@ -83,7 +83,10 @@ const SHOTS: Shot[] = [
   {
     name: "webhook-new",
     path: () => "/notifications/webhooks",
-    prepare: (page) => page.getByText("Add webhook", { exact: true }).first().click(),
+    prepare: async (page) => {
+      await page.getByText("Add webhook", { exact: true }).first().click();
+      await expect(page.locator("#create-webhook")).toBeVisible();
+    },
   },
   { name: "messages", path: () => "/notifications/messages" },
   { name: "audit", path: () => "/audit" },

@@ -9,6 +9,9 @@ import { expect, expectLive, test } from "../support/test";
 
 const marker = (page: Page, spot: string, word: string) => page.locator(".park-plan").getByRole("link", { name: new RegExp(`^${spot}: ${word}`) });
 
+/** Of an odd number of values. */
+const median = (values: number[]): number => [...values].sort((one, other) => one - other)[values.length >> 1];
+
 test("a spot changes on the plan and in the list within a second of its sensor's word", async ({ page, house }) => {
   const { url } = house.portico;
   const lot = await makeLot(page.request, url);
@@ -21,13 +24,31 @@ test("a spot changes on the plan and in the list within a second of its sensor's
   const row = page.getByRole("row").filter({ hasText: spot });
   await expect(row).toContainText("Free");
 
-  await say(page.request, url, sensor, true);
-  await expect(marker(page, spot, "Occupied")).toBeVisible({ timeout: 1_000 });
-  await expect(row).toContainText("Occupied");
-  await expect(page.getByRole("navigation", { name: "Levels" })).toContainText("0 free of 8");
+  // The page itself notes when the marker changes. One slow moment of the machine is no slow page: the median counts.
+  const delays: number[] = [];
+  for (const occupied of [true, false, true, false, true]) {
+    const word = occupied ? "Occupied" : "Free";
+    const watched = await page.evaluateHandle((start) => {
+      const plan = document.querySelector(".park-plan")!;
+      const isSo = () => [...plan.querySelectorAll("a")].some((one) => one.getAttribute("aria-label")?.startsWith(start));
+      const at = new Promise<number>((resolve) => {
+        new MutationObserver((_, observer) => {
+          if (!isSo()) return;
+          observer.disconnect();
+          resolve(Date.now());
+        }).observe(plan, { subtree: true, childList: true, attributes: true });
+      });
+      return { at };
+    }, `${spot}: ${word}`);
+    await say(page.request, url, sensor, occupied);
+    const told = Date.now();
+    delays.push(Math.max(0, (await watched.evaluate(({ at }) => at)) - told));
+    await expect(marker(page, spot, word)).toBeVisible();
+    await expect(row).toContainText(word);
+    await expect(page.getByRole("navigation", { name: "Levels" })).toContainText(`${occupied ? 0 : 1} free of 8`);
+  }
+  expect(median(delays), `the marker followed after ${delays.join(", ")} ms`).toBeLessThan(1_000);
   await say(page.request, url, sensor, false);
-  await expect(marker(page, spot, "Free")).toBeVisible({ timeout: 1_000 });
-  await expect(page.getByRole("navigation", { name: "Levels" })).toContainText("1 free of 8");
 
   await marker(page, spot, "Free").click();
   await expect(page).toHaveURL(new RegExp(`/parking/spots/${spot}$`));
@@ -36,6 +57,64 @@ test("a spot changes on the plan and in the list within a second of its sensor's
   await expect(page.getByRole("region", { name: "History", exact: true })).toContainText("Occupied");
   await say(page.request, url, sensor, true);
   await expect(page.locator(".title-line")).toContainText("Occupied");
+});
+
+/** Numbers in 0 ≤ x < 1 that are the same in every run (mulberry32). */
+function seeded(seed: number): () => number {
+  return () => {
+    seed = (seed + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(seed ^ (seed >>> 15), 1 | seed);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** All of them, a few at a time. */
+async function each<T>(things: T[], act: (thing: T) => Promise<void>): Promise<void> {
+  const left = [...things];
+  const work = async (): Promise<void> => {
+    for (let thing = left.shift(); thing !== undefined; thing = left.shift()) await act(thing);
+  };
+  await Promise.all(Array.from({ length: 8 }, work));
+}
+
+test("after a storm of sensors the plan shows what the server says, without a reload", async ({ page, house }) => {
+  const { url } = house.portico;
+  const lot = await makeLot(page.request, url, 10, 20);
+  const numbers = Array.from({ length: 200 }, (_, index) => String(index + 1).padStart(3, "0"));
+  const sensors = code("STORM");
+  await each(numbers, (number) => placeSensor(page.request, url, `${sensors}-${number}`, lot.prefix + number));
+  await page.goto(`/parking/${lot.id}`);
+  await expectLive(page);
+  await expect(page.locator(".park-spot")).toHaveCount(200);
+  let loads = 0;
+  page.on("load", () => loads++);
+
+  const random = seeded(5);
+  const last = new Map<string, string>();
+  for (let round = 0; round < 5; round++) {
+    const words = numbers.map((number) => ({ number, occupied: random() < 0.5 }));
+    await each(words, ({ number, occupied }) => say(page.request, url, `${sensors}-${number}`, occupied));
+    for (const { number, occupied } of words) last.set(lot.prefix + number, occupied ? "Occupied" : "Free");
+  }
+
+  const words: Record<string, string> = { available: "Free", occupied: "Occupied", reserved: "Reserved", unknown: "Unknown", disabled: "Out of use" };
+  const kept = async (): Promise<[string, string][]> => {
+    const answer = await page.request.get(`${url}/api/v1/spots?lot_id=${lot.id}`);
+    const { spots } = (await answer.json()) as { spots: { id: string; status: string }[] };
+    return spots.map(({ id, status }): [string, string] => [id, words[status]]).sort();
+  };
+  const shown = async (): Promise<[string, string][]> => {
+    const labels = await page.locator(".park-plan .park-spot a").evaluateAll((all) => all.map((one) => one.getAttribute("aria-label") ?? ""));
+    return labels.map((label): [string, string] => [label.split(": ")[0], label.split(": ")[1].split(",")[0]]).sort();
+  };
+  const said = [...last].sort();
+  expect(await kept(), "an answer comes after the commit").toEqual(said);
+  await expect.poll(shown).toEqual(said);
+  expect(await kept(), "and nothing has changed since").toEqual(said);
+  const free = said.filter(([, word]) => word === "Free").length;
+  await expect(page.getByRole("navigation", { name: "Levels" })).toContainText(`${free} free of 200`);
+  expect(loads).toBe(0);
 });
 
 test("filters stand in the address and dim the plan", async ({ page, house }) => {
@@ -63,7 +142,7 @@ test("the overview counts along and a lot is added on it", async ({ page, house,
   await expect(card).toContainText("free of 2");
   await expect(card.getByRole("img").first()).toHaveAccessibleName("1 free, 1 unknown");
   await say(page.request, url, sensor, true);
-  await expect(card.getByRole("img").first()).toHaveAccessibleName("1 occupied, 1 unknown", { timeout: 3_000 });
+  await expect(card.getByRole("img").first()).toHaveAccessibleName("1 occupied, 1 unknown");
 
   await page.locator("summary").filter({ hasText: "Add lot" }).click();
   const form = page.locator("#create-lot");

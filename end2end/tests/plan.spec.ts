@@ -142,9 +142,10 @@ test("a group and a zone are changed in one browser and seen in another, and a d
   const zones = page.getByRole("region", { name: "Zones" });
   await zones.getByLabel("Name").first().fill(zone);
   await zones.getByRole("button", { name: "Save zone" }).first().click();
-  await expect(line(other, "Zones", zone)).toContainText("nobody inside");
+  for (const screen of [page, other]) await expect(line(screen, "Zones", zone)).toContainText("nobody inside");
 
   await page.goto(`/doors/${door.id}`);
+  await expectLive(page);
   await page.locator("summary").filter({ hasText: "Edit" }).click();
   await page.locator("#edit-door").getByLabel("Inside is").selectOption({ label: zone });
   await page.locator("#edit-door").getByRole("button", { name: "Save changes" }).click();
@@ -153,6 +154,61 @@ test("a group and a zone are changed in one browser and seen in another, and a d
   await line(other, "Zones", zone).locator("summary").filter({ hasText: "Remove" }).click();
   await line(other, "Zones", zone).getByRole("button", { name: "Remove zone" }).click();
   await expect(line(other, "Zones", zone)).toHaveCount(0);
+});
+
+test("an answer that comes late folds its own form, and none that was unfolded meanwhile", async ({ page, house }) => {
+  const { url } = house.portico;
+  const [known, added] = [uniqueName("Known"), uniqueName("Added")];
+  await makeByApi(page.request, url, "door-groups", { name: known });
+  await page.goto("/doors/areas");
+  await expectLive(page);
+  let release = () => {};
+  const released = new Promise<void>((resolve) => (release = resolve));
+  await page.route("**/sfn/access/save_door_group", async (route) => {
+    const answer = await route.fetch({ maxRedirects: 0 });
+    await released;
+    await route.fulfill({ response: answer });
+  });
+  const groups = page.getByRole("region", { name: "Groups of doors" });
+  const line = (name: string) => groups.getByRole("listitem").filter({ has: page.locator("strong", { hasText: name }) });
+  await page.locator("summary").filter({ hasText: "New group" }).click();
+  await groups.getByLabel("Name").first().fill(added);
+  await groups.getByRole("button", { name: "Save group" }).first().click();
+  // Told live, before the answer.
+  await expect(line(added)).toBeVisible();
+  await line(known).locator("summary").filter({ hasText: "Edit" }).click();
+  await line(known).getByLabel("Description").fill("Half a sentence");
+  release();
+  await expect(groups.getByLabel("Name").first()).toBeHidden();
+  await expect(line(known).getByLabel("Description")).toBeVisible();
+  await expect(line(known).getByLabel("Description")).toHaveValue("Half a sentence");
+  // Nor does what somebody else does.
+  const another = uniqueName("Another");
+  await makeByApi(page.request, url, "door-groups", { name: another });
+  await expect(line(another)).toBeVisible();
+  await expect(line(known).getByLabel("Description")).toHaveValue("Half a sentence");
+  await line(known).getByRole("button", { name: "Save group" }).click();
+  await expect(line(known)).toContainText("Half a sentence");
+});
+
+test("what is unfolded and typed before the page comes alive stays so", async ({ page }) => {
+  let release = () => {};
+  const released = new Promise<void>((resolve) => (release = resolve));
+  await page.route(/\.wasm/, async (route) => {
+    await released;
+    await route.continue();
+  });
+  // It has loaded when its program has.
+  await page.goto("/doors/areas", { waitUntil: "commit" });
+  await page.locator("summary").filter({ hasText: "New group" }).click();
+  const name = page.getByRole("region", { name: "Groups of doors" }).getByLabel("Name").first();
+  await name.fill("Early");
+  release();
+  await expectLive(page);
+  await expect(name).toBeVisible();
+  await expect(name).toHaveValue("Early");
+  await page.locator("summary").filter({ hasText: "New group" }).click();
+  await expect(name).toBeHidden();
 });
 
 test("the page of readers says what each knows, live", async ({ page, house, request }) => {

@@ -185,13 +185,15 @@ test("a new tariff holds for what is asked from now on, and not for what is rese
   await expect(own.getByTestId("receipt").locator("tfoot")).toContainText("3.00 EUR");
   const pass = own.url();
 
+  // Alive before the click: else the whole next page is loaded, and the one that is left may be live meanwhile.
   await page.goto("/parking/tariffs");
+  await expectLive(page);
   const row = page.getByRole("row").filter({ hasText: lot.tariffName });
   await expect(row).toContainText("1.50 EUR per started 30 min, first 15 min free, at most 15.00 EUR a day");
   await expect(row).toContainText("Night 0.50 EUR (Fri, Sat 22:00–06:00)");
   await expect(row).toContainText(lot.name);
   await row.getByRole("link", { name: lot.tariffName }).click();
-  await expectLive(page);
+  await expect(page.getByRole("heading", { name: lot.tariffName, level: 1 })).toBeVisible();
   const price = page.getByLabel("Price of a unit").first();
   await expect(price).toHaveValue("1.50");
   await price.fill("2.505");
@@ -226,8 +228,10 @@ test("a new tariff holds for what is asked from now on, and not for what is rese
   // Whoever looks after the lot sees it among all, and notes the payment; the driver's page says so at once.
   await expectLive(own);
   await page.goto("/reservations?show=all");
+  await expectLive(page);
   await page.locator("#filter-lot").selectOption({ label: lot.name });
-  await page.getByRole("link", { name: lot.spots[0] }).click();
+  await expect(page).toHaveURL(new RegExp(`lot=${lot.id}`));
+  await page.getByRole("link", { name: lot.spots[0], exact: true }).click();
   await page.getByText("Mark as paid", { exact: true }).click();
   await page.getByRole("button", { name: "It was paid" }).click();
   await expect(page.getByText("Paid", { exact: true })).toBeVisible();

@@ -193,6 +193,25 @@ impl Device {
         tokio::time::timeout(patience, acknowledged).await.map_err(|_| "no acknowledgement".to_owned())?
     }
 
+    /// Publishes all of them, many under way at a time; returns when the broker has acknowledged each.
+    pub async fn publish_all(&mut self, topic: &str, payloads: Vec<Vec<u8>>) -> Result<(), String> {
+        let (client, count) = (self.client.clone(), payloads.len());
+        let publishing = async move {
+            for payload in payloads {
+                let sent = client.publish(topic, QoS::AtLeastOnce, false, payload).await;
+                sent.map_err(|error| error.to_string())?;
+            }
+            Ok::<(), String>(())
+        };
+        let acknowledged = async {
+            for _ in 0..count {
+                self.wait_for(|packet| matches!(packet, Packet::PubAck(_))).await?;
+            }
+            Ok::<(), String>(())
+        };
+        futures::future::try_join(publishing, acknowledged).await.map(drop)
+    }
+
     /// Subscribes; an error when the broker refuses it or ends the connection.
     pub async fn try_subscribe(&mut self, filter: &str) -> Result<(), String> {
         self.client.subscribe(filter, QoS::AtLeastOnce).await.map_err(|error| error.to_string())?;
@@ -246,6 +265,10 @@ impl Live {
     }
 
     pub async fn next_where(&mut self, wanted: impl Fn(&Value) -> bool) -> Value {
+        self.next_within(PATIENCE, wanted).await
+    }
+
+    pub async fn next_within(&mut self, patience: Duration, wanted: impl Fn(&Value) -> bool) -> Value {
         let search = async {
             loop {
                 match self.0.next().await {
@@ -260,7 +283,7 @@ impl Live {
                 }
             }
         };
-        tokio::time::timeout(PATIENCE, search).await.expect("the message did not come")
+        tokio::time::timeout(patience, search).await.expect("the message did not come")
     }
 
     /// The close code, when the server ends the connection.

@@ -15,4 +15,5 @@ mod path;
 mod readers;
 mod rotation;
 mod smart_lock;
+mod storm;
 mod wire;

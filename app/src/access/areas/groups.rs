@@ -16,6 +16,7 @@ pub fn GroupsCard(shown: Memo<AreasView>, forms: AreaForms, may_change: bool) ->
     let form = forms.group;
     let groups = Memo::new(move |_| shown.with(|shown| shown.groups.clone()));
     let doors = Memo::new(move |_| shown.with(|shown| shown.doors.clone()));
+    let none = Memo::new(move |_| groups.with(Vec::is_empty));
     let saved = Signal::derive(move || form.successes.get() > 0);
     let is_new = form.came_back_for(None);
     view! {
@@ -26,43 +27,38 @@ pub fn GroupsCard(shown: Memo<AreasView>, forms: AreaForms, may_change: bool) ->
                     .then(|| {
                         view! {
                             <Dialog label="New group" glyph=Glyph::Plus open=is_new done=saved>
-                                {move || view! { <GroupForm form doors=doors.get() /> }}
+                                <GroupForm form doors />
                             </Dialog>
                         }
                     })}
             </div>
             <p class="quiet">"A policy or a lockdown names a group instead of one door after another."</p>
             <ErrorSummary form=forms.delete_group shown=&[] />
-            {move || {
-                let (groups, doors) = (groups.get(), doors.get());
-                if groups.is_empty() {
-                    view! { <p class="quiet">"No groups yet."</p> }.into_any()
-                } else {
-                    view! {
-                        <ul class="rows" aria-label="Groups of doors">
-                            {groups
-                                .into_iter()
-                                .map(|group| {
-                                    view! { <GroupRow group doors=doors.clone() forms may_change /> }
-                                })
-                                .collect_view()}
-                        </ul>
-                    }
-                        .into_any()
-                }
-            }}
+            <p class="quiet" hidden=move || !none.get()>
+                "No groups yet."
+            </p>
+            // A row stays, with what somebody types in it, until its own group is another one.
+            <ul class="rows" aria-label="Groups of doors" hidden=move || none.get()>
+                <For
+                    each=move || groups.get()
+                    key=|group| (group.id, group.name.clone(), group.description.clone(), group.door_ids.clone())
+                    let(group)
+                >
+                    <GroupRow group doors forms may_change />
+                </For>
+            </ul>
         </section>
     }
 }
 
 #[component]
-fn GroupForm(form: FormState, doors: Vec<Choice>, #[prop(optional)] group: Option<DoorGroup>) -> impl IntoView {
+fn GroupForm(form: FormState, doors: Memo<Vec<Choice>>, #[prop(optional)] group: Option<DoorGroup>) -> impl IntoView {
     let id = group.as_ref().map(|group| group.id.to_string()).unwrap_or_default();
     let (name, description, members) =
         group.map(|group| (group.name, group.description, group.door_ids)).unwrap_or_default();
     let members: Vec<String> = members.iter().map(ToString::to_string).collect();
     let key = if id.is_empty() { "new".to_owned() } else { id.clone() };
-    let none = doors.is_empty();
+    let some = move || doors.with(|doors| !doors.is_empty());
     view! {
         <PostForm form>
             <ErrorSummary form shown=&["name", "description"] />
@@ -88,14 +84,16 @@ fn GroupForm(form: FormState, doors: Vec<Choice>, #[prop(optional)] group: Optio
             />
             <fieldset class="field ticks">
                 <legend>"Doors"</legend>
-                {none.then(|| view! { <p class="quiet">"There are no doors yet."</p> })}
-                {doors
-                    .into_iter()
-                    .map(|door| {
+                <p class="quiet" hidden=some>
+                    "There are no doors yet."
+                </p>
+                // Each door keeps its tick when others come and go.
+                <For each=move || doors.get() key=|door| (door.id.clone(), door.name.clone()) let(door)>
+                    {
                         let checked = members.contains(&door.id);
                         view! { <Tick name="doors[]" value=door.id label=door.name checked /> }
-                    })
-                    .collect_view()}
+                    }
+                </For>
             </fieldset>
             <SubmitButton label="Save group" pending=form.pending() />
         </PostForm>
@@ -103,12 +101,16 @@ fn GroupForm(form: FormState, doors: Vec<Choice>, #[prop(optional)] group: Optio
 }
 
 #[component]
-fn GroupRow(group: DoorGroup, doors: Vec<Choice>, forms: AreaForms, may_change: bool) -> impl IntoView {
+fn GroupRow(group: DoorGroup, doors: Memo<Vec<Choice>>, forms: AreaForms, may_change: bool) -> impl IntoView {
     let form = forms.group;
     let saved = Signal::derive(move || form.successes.get() > 0);
     let members: Vec<String> = group.door_ids.iter().map(ToString::to_string).collect();
-    let names: Vec<_> = doors.iter().filter(|door| members.contains(&door.id)).map(|door| door.name.clone()).collect();
-    let names = if names.is_empty() { "No doors".to_owned() } else { names.join(", ") };
+    let names = move || {
+        let is_member = |door: &&Choice| members.contains(&door.id);
+        let names =
+            doors.with(|doors| doors.iter().filter(is_member).map(|door| door.name.clone()).collect::<Vec<_>>());
+        if names.is_empty() { "No doors".to_owned() } else { names.join(", ") }
+    };
     let removal = format!("Dissolves “{}” and removes the policies that name it. Its doors stay.", group.name);
     let id = group.id.to_string();
     let came_back = form.came_back_for(Some(&id));

@@ -12,7 +12,7 @@ use portico_platform::{Actor, Error};
 
 use super::{ForecastView, LotAnalytics, Mark, Measured, NowView, ShownDay};
 use crate::failure::Failure;
-use portico_parking::wall::Wall;
+use portico_parking::Wall;
 use crate::parking::tariffs::words::day_word;
 use crate::server::{actor, failed, parking};
 

@@ -83,6 +83,8 @@ pub enum Job {
     Check,
     /// A click, the lock, and another browser, at 50 commands a second
     Lock,
+    /// A car park: its sensors, who looks for a free spot, a year as a heat map
+    Parking,
     /// Pages of a long access log
     Log,
 }
@@ -137,9 +139,12 @@ async fn measure_all(
 }
 
 async fn measure_running(arguments: &Arguments, prepared: &mut server::Prepared, report: &mut Report) -> Result<()> {
-    let others = Job::value_variants().iter().filter(|job| !matches!(job, Job::Start | Job::Log));
+    let others = Job::value_variants().iter().filter(|job| !matches!(job, Job::Start | Job::Parking | Job::Log));
     if others.into_iter().any(|job| arguments.wants(*job)) {
         jobs::on_one_server(arguments, prepared, report).await?;
+    }
+    if arguments.wants(Job::Parking) {
+        jobs::parking(arguments, prepared, report).await.context("job parking")?;
     }
     // The last: what it fills the log with would burden the others.
     if arguments.wants(Job::Log) {

@@ -57,6 +57,14 @@ impl Publisher {
         }
     }
 
+    /// Publishes below another topic of the device than its telemetry.
+    pub fn below(mut self, leaf: &str) -> Self {
+        if let Some((device, _)) = self.topic.rsplit_once('/') {
+            self.topic = format!("{device}/{leaf}");
+        }
+        self
+    }
+
     /// Publishes what `next` gives, at most `window` messages unacknowledged, until it gives nothing; returns when all
     /// are acknowledged.
     pub async fn flood(&mut self, window: usize, mut next: impl FnMut() -> Option<Vec<u8>>) -> Result<Published> {

@@ -4,6 +4,7 @@ mod check;
 mod ingest;
 mod lock;
 mod log;
+mod parking;
 mod push;
 mod requests;
 
@@ -25,6 +26,7 @@ use crate::{Arguments, Job};
 
 use ingest::Ingest;
 pub use log::{log, train};
+pub use parking::parking;
 
 /// Messages a publisher has under way; the server's receive maximum is 32.
 const WINDOW: usize = 16;
