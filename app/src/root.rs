@@ -57,11 +57,13 @@ use crate::overview::OverviewPage;
 use crate::parking::edit::page::EditLotPage;
 use crate::parking::lot::page::LotPage;
 use crate::parking::overview::ParkingPage;
+use crate::parking::permits::page::PermitsPage;
 use crate::parking::reservations::list::ReservationsPage;
 use crate::parking::reservations::pass::page::ReservationPage;
 use crate::parking::reservations::reserve::page::ReservePage;
 use crate::parking::sensors::page::SensorsPage;
 use crate::parking::spot::page::SpotPage;
+use crate::parking::stays::page::StaysPage;
 use crate::parking::tariffs::edit::TariffPage;
 use crate::parking::tariffs::list::TariffsPage;
 
@@ -126,6 +128,7 @@ lazy_pages! {
     reservations {
         reserve => ReservePage, reservations => ReservationsPage, reservation => ReservationPage,
     }
+    vehicles { parking_stays => StaysPage, parking_permits => PermitsPage }
     tariffs { tariffs => TariffsPage, new_tariff => TariffPage, tariff => TariffPage }
     firmware { firmware => FirmwarePage, image => ImagePage, rollout => RolloutPage }
     notifications {
@@ -220,6 +223,16 @@ pub fn App() -> impl IntoView {
                     <Route
                         path=path!("/parking/sensors")
                         view={Lazy::<parking_sensors::Page>::new()}
+                        ssr=SsrMode::Async
+                    />
+                    <Route
+                        path=path!("/parking/sessions")
+                        view={Lazy::<parking_stays::Page>::new()}
+                        ssr=SsrMode::Async
+                    />
+                    <Route
+                        path=path!("/parking/permits")
+                        view={Lazy::<parking_permits::Page>::new()}
                         ssr=SsrMode::Async
                     />
                     <Route

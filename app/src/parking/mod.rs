@@ -1,14 +1,17 @@
-//! Parking: lots and how full they are, the live plan of a level, one spot, its sensors, and what managers do to them.
+//! Parking: lots and how full they are, the live plan of a level, one spot, its sensors, vehicles
+//! that come and leave, and what managers do to them.
 
 pub mod edit;
 pub mod fill;
 pub mod fold;
 pub mod lot;
 pub mod overview;
+pub mod permits;
 pub mod plan;
 pub mod reservations;
 pub mod sensors;
 pub mod spot;
+pub mod stays;
 pub mod tabs;
 pub mod tariffs;
 #[cfg(feature = "ssr")]

@@ -42,7 +42,7 @@ pub(crate) fn permit_not_found() -> Error {
 }
 
 /// With its state at this moment.
-fn shown(mut permit: Permit, now: Timestamp) -> Permit {
+pub(crate) fn shown(mut permit: Permit, now: Timestamp) -> Permit {
     permit.state = permit.state_at(now);
     permit
 }

@@ -136,8 +136,8 @@ pub async fn forget_holder(tx: &mut Tx, organization: OrganizationId, user: User
 
 /// The clock of what belongs to no lot.
 pub async fn zone_of_organization(tx: &mut Tx, organization: OrganizationId) -> Result<String> {
-    let zone: Option<Option<String>> = on_db!(tx, conn => sqlx::query_scalar(
+    let zone: Option<String> = on_db!(tx, conn => sqlx::query_scalar(
         "select time_zone from organization_settings where organization_id = $1",
     ).bind(organization).fetch_optional(conn).await)?;
-    Ok(zone.flatten().filter(|zone| !zone.is_empty()).unwrap_or_else(|| "UTC".to_owned()))
+    Ok(zone.filter(|zone| !zone.is_empty()).unwrap_or_else(|| "UTC".to_owned()))
 }

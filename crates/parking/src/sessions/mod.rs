@@ -29,8 +29,8 @@ pub struct SessionQuery {
     pub lot: Option<LotId>,
     /// Those that are there, or those that have left.
     pub open: Option<bool>,
-    /// Only those that are there for longer than they may.
-    pub overstaying: bool,
+    /// Those that are there for longer than they may, or those that are not.
+    pub overstaying: Option<bool>,
     /// Part of the plate, in any way of writing.
     pub plate: Option<String>,
     pub cursor: Option<String>,
@@ -66,7 +66,7 @@ impl Parking {
         let filter = store::Filter {
             lot: query.lot,
             is_open: query.open,
-            overstaying_at: query.overstaying.then_some(now),
+            overstaying_at: query.overstaying.map(|is| (is, now)),
             plate: query.plate.clone().filter(|plate| !plate_key(plate).is_empty()),
             after: query.cursor.as_deref().map(read_cursor).transpose()?,
             limit: limit + 1,

@@ -78,8 +78,8 @@ pub struct Filter {
     pub lot: Option<LotId>,
     /// Those that are there, or those that have left.
     pub is_open: Option<bool>,
-    /// Those that are there for longer than they may at this moment.
-    pub overstaying_at: Option<Timestamp>,
+    /// Those that are there for longer than they may at this moment, or those that are not.
+    pub overstaying_at: Option<(bool, Timestamp)>,
     /// A part of it, in any way of writing.
     pub plate: Option<String>,
     /// Those that a reservation or permit of this person covers.
@@ -111,18 +111,18 @@ const LISTED: &str = "
         where s.organization_id = $1
     ) x
     where ($2 is null or x.id = $2) and ($3 is null or x.lot_id = $3) and ($4 is null or (x.left_at is null) = $4)
-        and ($5 is null or (x.left_at is null and x.covered_until + x.grace_minutes * 60000 < $5))
-        and ($6 is null or x.plate_key like $6) and ($7 is null or x.driver_id = $7 or x.holder_id = $7)
-        and ($8 is null or (x.entered_at, x.id) < ($8, $9))
-    order by x.entered_at desc, x.id desc limit $10";
+        and ($5 is null or coalesce(x.left_at is null and x.covered_until + x.grace_minutes * 60000 < $5, false) = $6)
+        and ($7 is null or x.plate_key like $7) and ($8 is null or x.driver_id = $8 or x.holder_id = $8)
+        and ($9 is null or (x.entered_at, x.id) < ($9, $10))
+    order by x.entered_at desc, x.id desc limit $11";
 
 /// As stored: what one that is still there costs so far is not known here.
 pub async fn list(tx: &mut Tx, organization: OrganizationId, filter: &Filter) -> Result<Vec<ParkingSession>> {
     // Letters and digits alone: no wild card is among them.
     let plate = filter.plate.as_deref().map(|plate| format!("%{}%", plate_key(plate)));
     let rows: Vec<Row> = on_db!(tx, conn => sqlx::query_as(LISTED)
-        .bind(organization).bind(filter.id).bind(filter.lot).bind(filter.is_open).bind(filter.overstaying_at)
-        .bind(plate).bind(filter.user).bind(filter.after.map(|after| after.0)).bind(filter.after.map(|after| after.1))
+        .bind(organization).bind(filter.id).bind(filter.lot).bind(filter.is_open)
+        .bind(filter.overstaying_at.map(|(_, at)| at)).bind(filter.overstaying_at.map(|(is, _)| is)).bind(plate).bind(filter.user).bind(filter.after.map(|after| after.0)).bind(filter.after.map(|after| after.1))
         .bind(filter.limit).fetch_all(conn).await)?;
     rows.into_iter().map(ParkingSession::try_from).collect()
 }
