@@ -235,11 +235,12 @@ fn PermitLine(row: PermitRow, forms: PermitForms, may_manage: bool) -> impl Into
 #[component]
 fn PermitActions(row: PermitRow, forms: PermitForms) -> impl IntoView {
     (row.state != PermitState::Revoked).then(|| {
-        let (id, name, form) = (row.id.to_string(), row.name(), forms.change);
+        let (this, name, form) = (row.id, row.name(), forms.change);
+        let id = this.to_string();
         let came_back = form.came_back_for(Some(&id));
         let typed = |field, now: &str| if came_back { form.value(field, now) } else { now.to_owned() };
         let (from, until) = (typed("valid_from", &row.from), typed("valid_until", &row.until));
-        let is_here = Signal::derive(move || forms.row.get().map_or(came_back, |other| other == row.id));
+        let is_here = Signal::derive(move || forms.row.get().map_or(came_back, |other| other == this));
         let changed = Signal::derive(move || form.successes.get() > 0);
         let text = format!("{name} may no longer park without reserving. If it is there now, it stays too long.");
         let (of, confirm) = (id.clone(), format!("Revoke permit of {name}"));
@@ -247,8 +248,8 @@ fn PermitActions(row: PermitRow, forms: PermitForms) -> impl IntoView {
             <Dialog label="Times" glyph=Glyph::Clock class="button button-small" open=came_back done=changed>
                 <PostForm form>
                     <input type="hidden" name="id" value=of />
-                    <ValidityField form id=row.id name="valid_from" label="From" value=from is_here />
-                    <ValidityField form id=row.id name="valid_until" label="Until, empty: no end" value=until is_here />
+                    <ValidityField form id=this name="valid_from" label="From" value=from is_here />
+                    <ValidityField form id=this name="valid_until" label="Until, empty: no end" value=until is_here />
                     <SubmitButton label="Change times" pending=form.pending() />
                 </PostForm>
             </Dialog>

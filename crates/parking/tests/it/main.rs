@@ -7,6 +7,7 @@ mod lots;
 mod payments;
 mod reservations;
 mod sensors;
+mod sessions;
 mod stripe;
 mod tariffs;
 
