@@ -52,6 +52,7 @@ test("a vehicle comes, is seen at once, pays and leaves", async ({ page, house, 
   await expectClean(page);
 
   // It has stayed for a started hour: that is to be paid.
+  await expect(row).toContainText("2.00 EUR to be paid");
   await row.locator("summary").filter({ hasText: "Paid" }).click();
   await row.getByRole("button", { name: "2.00 EUR paid" }).click();
   await expect(row.locator("summary").filter({ hasText: "Paid" })).toHaveCount(0);
@@ -75,7 +76,8 @@ test("a vehicle comes, is seen at once, pays and leaves", async ({ page, house, 
   await expect(page.getByRole("row").filter({ hasText: own })).toHaveCount(0);
 });
 
-test("a permit is given, changed and revoked, and who is there by it stays too long", async ({ page, house }) => {
+test("a permit is given, changed and revoked, and who is there by it stays too long", async ({ page, house, complaints }) => {
+  complaints.expected.push(/status of 400/);
   const { url } = house.portico;
   const lot = await makeLot(page.request, url);
   const own = plate();

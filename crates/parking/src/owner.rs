@@ -64,8 +64,7 @@ impl UserDependents for Parking {
             let reservations = store::list(tx, organization, &filter).await?;
             let reservations = serde_json::to_value(reservations).map_err(Error::internal)?;
             let filter = permits::store::Filter { user: Some(user), limit: MOST, ..Default::default() };
-            let (permits, now) =
-                (permits::store::list(tx, organization, &filter).await?, self.0.platform.clock.now());
+            let (permits, now) = (permits::store::list(tx, organization, &filter).await?, self.0.platform.clock.now());
             let permits: Vec<_> = permits.into_iter().map(|permit| permits::shown(permit, now)).collect();
             let filter = sessions::store::Filter { user: Some(user), limit: MOST, ..Default::default() };
             let sessions = sessions::store::list(tx, organization, &filter).await?;

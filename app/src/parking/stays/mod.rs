@@ -173,8 +173,7 @@ pub async fn vehicle_came(
         permit_id: None,
         source: None,
     };
-    let (session, _) =
-        parking()?.vehicle_came(&actor()?, &arrival).await.map_err(|error| refused(failed(error)))?;
+    let (session, _) = parking()?.vehicle_came(&actor()?, &arrival).await.map_err(|error| refused(failed(error)))?;
     form_done(VehicleCame::PATH, PAGE, &[]);
     Ok(row(session))
 }

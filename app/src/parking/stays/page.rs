@@ -51,9 +51,8 @@ pub fn StaysPage() -> impl IntoView {
         paid: FormState::of::<NoteStayPaid>(),
     };
     let [show, plate, lot, cursor] = ["show", "plate", "lot", "cursor"].map(asked);
-    let page = load(move || {
-        Some(ListStays { show: show.get(), plate: plate.get(), lot: lot.get(), cursor: cursor.get() })
-    });
+    let page =
+        load(move || Some(ListStays { show: show.get(), plate: plate.get(), lot: lot.get(), cursor: cursor.get() }));
     let gently = refetch_gently(page);
     follow(
         || Some("parking_sessions".to_owned()),

@@ -187,13 +187,7 @@ impl Parking {
         Ok((tx, permit))
     }
 
-    async fn save_permit(
-        &self,
-        mut tx: Tx,
-        actor: &Actor,
-        mut permit: Permit,
-        action: &'static str,
-    ) -> Result<Permit> {
+    async fn save_permit(&self, mut tx: Tx, actor: &Actor, mut permit: Permit, action: &'static str) -> Result<Permit> {
         permit.updated_at = self.0.platform.clock.now();
         store::save(&mut tx, actor.organization, &permit).await?;
         // Neither plate nor holder: the trail is kept for longer than they are.

@@ -15,8 +15,8 @@ use portico_platform::audit::Entry;
 use portico_platform::{Actor, Error, Principal, Result, Tx};
 use serde_json::json;
 
-use super::store::{self, Open};
 use super::checked_plate;
+use super::store::{self, Open};
 use crate::lots::lot_not_found;
 use crate::memory::Held;
 use crate::spots::spot_not_found;

@@ -127,11 +127,7 @@ pub async fn list(tx: &mut Tx, organization: OrganizationId, filter: &Filter) ->
     rows.into_iter().map(ParkingSession::try_from).collect()
 }
 
-pub async fn find(
-    tx: &mut Tx,
-    organization: OrganizationId,
-    id: ParkingSessionId,
-) -> Result<Option<ParkingSession>> {
+pub async fn find(tx: &mut Tx, organization: OrganizationId, id: ParkingSessionId) -> Result<Option<ParkingSession>> {
     let filter = Filter { id: Some(id), limit: 1, ..Filter::default() };
     Ok(list(tx, organization, &filter).await?.pop())
 }
