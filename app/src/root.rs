@@ -58,11 +58,13 @@ use crate::parking::analytics::page::ParkingAnalyticsPage;
 use crate::parking::edit::page::EditLotPage;
 use crate::parking::lot::page::LotPage;
 use crate::parking::overview::ParkingPage;
+use crate::parking::permits::page::PermitsPage;
 use crate::parking::reservations::list::ReservationsPage;
 use crate::parking::reservations::pass::page::ReservationPage;
 use crate::parking::reservations::reserve::page::ReservePage;
 use crate::parking::sensors::page::SensorsPage;
 use crate::parking::spot::page::SpotPage;
+use crate::parking::stays::page::StaysPage;
 use crate::parking::tariffs::edit::TariffPage;
 use crate::parking::tariffs::list::TariffsPage;
 
@@ -128,6 +130,7 @@ lazy_pages! {
         reserve => ReservePage, reservations => ReservationsPage, reservation => ReservationPage,
     }
     parking_analytics { parking_analytics => ParkingAnalyticsPage }
+    vehicles { parking_stays => StaysPage, parking_permits => PermitsPage }
     tariffs { tariffs => TariffsPage, new_tariff => TariffPage, tariff => TariffPage }
     firmware { firmware => FirmwarePage, image => ImagePage, rollout => RolloutPage }
     notifications {
@@ -227,6 +230,16 @@ pub fn App() -> impl IntoView {
                     <Route
                         path=path!("/parking/analytics")
                         view={Lazy::<parking_analytics::Page>::new()}
+                        ssr=SsrMode::Async
+                    />
+                    <Route
+                        path=path!("/parking/sessions")
+                        view={Lazy::<parking_stays::Page>::new()}
+                        ssr=SsrMode::Async
+                    />
+                    <Route
+                        path=path!("/parking/permits")
+                        view={Lazy::<parking_permits::Page>::new()}
                         ssr=SsrMode::Async
                     />
                     <Route

@@ -12,6 +12,7 @@ pub fn event_of(kind: &str, data: &mut Value) -> Option<Event> {
     match kind {
         "parking_changed" => Some(Event::ParkingChanged),
         "parking_sensors_changed" => Some(Event::ParkingSensorsChanged),
+        "parking_sessions_changed" => Some(Event::ParkingSessionsChanged),
         "spot_status_changed" => Some(Event::SpotStatusChanged {
             spot_id: data.get("spot_id")?.as_str()?.to_owned(),
             key: data.get("key")?.as_str()?.parse().ok()?,
@@ -170,6 +171,7 @@ pub(crate) mod tests {
             Event::ReservationChanged { reservation: reservation(ReservationState::Confirmed) },
             Event::ParkingChanged,
             Event::ParkingSensorsChanged,
+            Event::ParkingSessionsChanged,
         ];
         for event in sent {
             let mut data = serde_json::to_value(&event).unwrap();

@@ -1,4 +1,5 @@
-//! Parking: lots and how full they are, the live plan of a level, one spot, its sensors, and what managers do to them.
+//! Parking: lots and how full they are, the live plan of a level, one spot, its sensors, vehicles
+//! that come and leave, and what managers do to them.
 
 pub mod analytics;
 pub mod edit;
@@ -6,10 +7,12 @@ pub mod fill;
 pub mod fold;
 pub mod lot;
 pub mod overview;
+pub mod permits;
 pub mod plan;
 pub mod reservations;
 pub mod sensors;
 pub mod spot;
+pub mod stays;
 pub mod tabs;
 pub mod tariffs;
 #[cfg(feature = "ssr")]

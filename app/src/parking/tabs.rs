@@ -10,6 +10,8 @@ use crate::viewer::viewer_may;
 const TABS: &[(&str, &str, Permission)] = &[
     ("/parking", "Overview", Permission::UseParking),
     ("/reservations", "Reservations", Permission::UseParking),
+    ("/parking/sessions", "Vehicles", Permission::ReadParking),
+    ("/parking/permits", "Permits", Permission::UseParking),
     ("/parking/tariffs", "Tariffs", Permission::ManageParking),
     ("/parking/sensors", "Sensors", Permission::ReadParking),
     ("/parking/analytics", "Analytics", Permission::ReadParking),

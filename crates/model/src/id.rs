@@ -177,6 +177,10 @@ ids! {
     TariffId,
     /// That somebody has a spot for a time.
     ReservationId,
+    /// That a vehicle is in a car park, from when it comes until it leaves.
+    ParkingSessionId,
+    /// Somebody's right to park without reserving.
+    PermitId,
     /// What is to be paid, or was.
     PaymentId,
     /// What is to be given back, or was.

@@ -29,9 +29,9 @@ pub use id::{
     AccessCodeId, AccessEventId, AlarmId, AlarmRuleId, AnomalyModelId, ApiKeyId, AuditId, CommandId, CredentialId,
     DeliveryId, DeviceId, DoorGroupId, DoorId, EnrolmentId, FirmwareId, GroupId, GroupMemberId, HolidayId,
     InvitationId, LockEventId, LockGrantId, LotId, OfflineGrantId, OrganizationId, OutboxId, ParkingLevelId,
-    ParkingSensorId, PasskeyId, PaymentId, PersonGroupId, PersonId, PlanId, PolicyId, ProblemId, PublisherKeyId,
-    PushSubscriptionId, RefundId, ReservationId, RolloutId, SavedViewId, ScheduleId, ServiceKeyId, SessionId, SpotId,
-    TariffId, UserId, WebhookId, ZoneId,
+    ParkingSensorId, ParkingSessionId, PasskeyId, PaymentId, PermitId, PersonGroupId, PersonId, PlanId, PolicyId,
+    ProblemId, PublisherKeyId, PushSubscriptionId, RefundId, ReservationId, RolloutId, SavedViewId, ScheduleId,
+    ServiceKeyId, SessionId, SpotId, TariffId, UserId, WebhookId, ZoneId,
 };
 pub use page::Page;
 pub use problem::{ErrorKind, FieldError, Problem};

@@ -179,4 +179,6 @@ pub enum Event {
     },
     /// Sensors of spots came, were given a spot or taken from it, or fell silent.
     ParkingSensorsChanged,
+    /// Vehicles came or left, their sessions were paid for, or permits have changed.
+    ParkingSessionsChanged,
 }

@@ -1,10 +1,13 @@
-//! Parking: lots with levels and spots, the sensors that say which spot is taken, reservations and what they cost.
+//! Parking: lots with levels and spots, the sensors that say which spot is taken, reservations and what they cost, vehicles
+//! that come and leave.
 
 pub mod analytics;
 pub mod lot;
+pub mod permit;
 pub mod receipt;
 pub mod reservation;
 pub mod sensor;
+pub mod session;
 pub mod spot;
 pub mod tariff;
 

@@ -26,6 +26,11 @@ pub fn sensors(organization: OrganizationId) -> Channel {
     Channel::all(organization, "parking_sensors")
 }
 
+/// Vehicles that come and leave, and permits.
+pub fn sessions(organization: OrganizationId) -> Channel {
+    Channel::all(organization, "parking_sessions")
+}
+
 /// All reservations.
 pub fn reservations(organization: OrganizationId) -> Channel {
     Channel::all(organization, "reservations")
@@ -83,6 +88,11 @@ impl Parking {
     /// Sensors came, were given a spot, or fell silent.
     pub(crate) fn announce_sensors(&self, organization: OrganizationId) {
         self.publish(vec![sensors(organization)], Event::ParkingSensorsChanged);
+    }
+
+    /// Vehicles came or left, or permits have changed.
+    pub(crate) fn announce_sessions(&self, organization: OrganizationId) {
+        self.publish(vec![sessions(organization)], Event::ParkingSessionsChanged);
     }
 
     pub(crate) fn publish(&self, channels: Vec<Channel>, event: Event) {

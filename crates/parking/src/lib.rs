@@ -1,9 +1,9 @@
-//! Parking: lots with levels and spots, the sensors that say which spot is taken, reservations and what they cost.
+//! Parking: lots with levels and spots, the sensors that say which spot is taken, reservations and what they cost, vehicles
+//! that come and leave.
 //!
 //! The database refuses two reservations of one spot that overlap; a sensor that falls silent makes its spot unknown, not
 //! free; what is read often comes from memory and is never behind a commit ([`memory`]). [`Parking`] holds the use cases, a
-//! folder for each part: [`lots`], [`spots`], [`sensors`], [`tariffs`], [`reservations`], [`payments`],
-//! [`receipts`], [`analytics`].
+//! folder for each part: [`lots`], [`spots`], [`sensors`], [`tariffs`], [`reservations`], [`payments`], [`receipts`], [`analytics`], [`sessions`], [`permits`].
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
@@ -15,11 +15,13 @@ mod memory;
 mod observer;
 mod owner;
 mod payments;
+mod permits;
 mod receipts;
 mod reservations;
 pub mod rest;
 mod search;
 mod sensors;
+mod sessions;
 mod spots;
 mod tariffs;
 mod topics;
@@ -38,9 +40,11 @@ use portico_platform::{Platform, Result, Tx};
 pub use analytics::ImportedHistory;
 pub use lots::LotQuery;
 pub use payments::{Payable, stripe};
+pub use permits::PermitQuery;
 pub use receipts::{ReceiptFile, receipt};
 pub use reservations::{Change as ReservationChange, ReservationQuery};
 pub use sensors::{SensorQuery, Told, Which as WhichSensors};
+pub use sessions::SessionQuery;
 pub use spots::{Imported, Period, SpotQuery};
 pub use wall::Wall;
 
@@ -99,6 +103,7 @@ impl Parking {
         sensors::spawn(self);
         reservations::spawn(self);
         payments::spawn(self);
+        sessions::spawn(self);
         analytics::spawn(self);
     }
 

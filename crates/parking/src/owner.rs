@@ -1,4 +1,4 @@
-//! What becomes of a person's reservations when the account goes or is erased.
+//! What becomes of a person's reservations, permits and parked vehicles when the account goes or is erased.
 
 use portico_identity::{AfterCommit, ErasedLabels, UserDependents};
 use portico_model::parking::reservation::ReservationState;
@@ -7,13 +7,13 @@ use portico_platform::{Actor, BoxFuture, Error, Result, Tx};
 use serde_json::{Map, Value};
 
 use crate::reservations::store::{self, Filter};
-use crate::{Parking, version};
+use crate::{Parking, permits, sessions, version};
 
 /// Most reservations of a person that are handed out; also far more than anybody has to come.
 const MOST: i64 = 100_000;
 
 impl UserDependents for Parking {
-    /// Nobody comes any more: spots that are reserved for later are free again.
+    /// Nobody comes any more: spots that are reserved for later are free again, and permits end.
     fn user_deleted<'a>(
         &'a self,
         tx: &'a mut Tx,
@@ -36,10 +36,17 @@ impl UserDependents for Parking {
                     spots.push(one.spot_key);
                 }
             }
+            // Before the permits no longer say whose they were.
+            sessions::store::forget_plates_of(tx, organization, user).await?;
+            let now = self.0.platform.clock.now();
+            let has_permits = permits::store::forget_holder(tx, organization, user, now).await? > 0;
             let parking = self.clone();
             let after: AfterCommit = Box::pin(async move {
                 if let Err(error) = parking.announce_spots(organization, &spots).await {
                     tracing::warn!(%error, "spots are free again and nobody is told");
+                }
+                if has_permits {
+                    parking.announce_sessions(organization);
                 }
             });
             Ok(after)
@@ -56,7 +63,16 @@ impl UserDependents for Parking {
             let filter = Filter { user: Some(user), limit: MOST, ..Filter::default() };
             let reservations = store::list(tx, organization, &filter).await?;
             let reservations = serde_json::to_value(reservations).map_err(Error::internal)?;
-            Ok(Map::from_iter([("parking_reservations".to_owned(), reservations)]))
+            let filter = permits::store::Filter { user: Some(user), limit: MOST, ..Default::default() };
+            let (permits, now) = (permits::store::list(tx, organization, &filter).await?, self.0.platform.clock.now());
+            let permits: Vec<_> = permits.into_iter().map(|permit| permits::shown(permit, now)).collect();
+            let filter = sessions::store::Filter { user: Some(user), limit: MOST, ..Default::default() };
+            let sessions = sessions::store::list(tx, organization, &filter).await?;
+            Ok(Map::from_iter([
+                ("parking_reservations".to_owned(), reservations),
+                ("parking_permits".to_owned(), serde_json::to_value(permits).map_err(Error::internal)?),
+                ("parking_sessions".to_owned(), serde_json::to_value(sessions).map_err(Error::internal)?),
+            ]))
         })
     }
 

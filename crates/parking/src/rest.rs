@@ -2,7 +2,7 @@
 
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::{Parking, analytics, lots, payments, receipts, reservations, sensors, spots, tariffs};
+use crate::{Parking, analytics, lots, payments, permits, receipts, reservations, sensors, sessions, spots, tariffs};
 
 /// All routes of the domain, with their whole paths (`/api/v1/…`). They need identity's session layer around them.
 pub fn router(parking: Parking) -> OpenApiRouter {
@@ -14,6 +14,8 @@ pub fn router(parking: Parking) -> OpenApiRouter {
         .merge(reservations::rest::routes())
         .merge(payments::rest::routes())
         .merge(receipts::rest::routes())
+        .merge(sessions::rest::routes())
+        .merge(permits::rest::routes())
         .merge(analytics::rest::routes())
         .with_state(parking)
 }

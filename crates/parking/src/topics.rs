@@ -1,5 +1,5 @@
 //! The live topics of this domain: `parking` (lots, and every spot that changes), `parking:LOT` (the spots of a lot),
-//! `parking_sensors`, `reservations` (all, or one's own).
+//! `parking_sensors`, `parking_sessions` (vehicles that come and leave, and permits), `reservations` (all, or one's own).
 
 use portico_model::LotId;
 use portico_model::identity::Permission;
@@ -21,7 +21,7 @@ fn lot_id(text: &str) -> Result<LotId> {
 
 impl TopicSource for ParkingTopics {
     fn owns(&self, topic: &str) -> bool {
-        matches!(topic, "parking" | "parking_sensors" | "reservations") || lot_of(topic).is_some()
+        matches!(topic, "parking" | "parking_sensors" | "parking_sessions" | "reservations") || lot_of(topic).is_some()
     }
 
     fn resolve<'a>(&'a self, actor: &'a Actor, topic: &'a str) -> BoxFuture<'a, Result<Channel>> {
@@ -34,6 +34,10 @@ impl TopicSource for ParkingTopics {
             if topic == "parking_sensors" {
                 actor.require(Permission::ReadParking)?;
                 return Ok(announce::sensors(actor.organization));
+            }
+            if topic == "parking_sessions" {
+                actor.require(Permission::ReadParking)?;
+                return Ok(announce::sessions(actor.organization));
             }
             actor.require(Permission::UseParking)?;
             if topic == "reservations" {

@@ -94,7 +94,7 @@ async fn settle_people(server: &Server, token: &str) -> BTreeMap<&'static str, S
     ])
 }
 
-/// A lot with a spot, its sensor and who has reserved it.
+/// A lot with a spot, its sensor, who has reserved it, a vehicle and a permit.
 async fn settle_parking(server: &Server, token: &str) -> BTreeMap<&'static str, String> {
     let make = async |path: &str, body: Value, id: &str| made(server, token, &format!("/api/v1{path}"), body, id).await;
     let named = json!({ "name": format!("{MARK} lot") });
@@ -109,7 +109,11 @@ async fn settle_parking(server: &Server, token: &str) -> BTreeMap<&'static str, 
     let (_, sensors) = server.call(Method::GET, "/api/v1/parking/sensors", Some(token), None).await;
     let begin = portico_model::Timestamp::from_millis(server.portico.platform.clock.now().millis() + 86_400_000);
     let wish = json!({ "spot_id": MARK, "start_time": begin.to_iso(), "duration_hours": 2 });
+    let vehicle = json!({ "lot_id": lot, "plate": MARK });
+    let permit = json!({ "plate": MARK, "holder": format!("{MARK} Ann") });
     BTreeMap::from([
+        ("permits", make("/parking/permits", permit, "/id").await),
+        ("parking sessions", make("/parking/sessions", vehicle, "/id").await),
         ("tariffs", make("/parking/tariffs", tariff, "/id").await),
         ("sensors", sensors["items"][0]["id"].as_str().unwrap().to_owned()),
         ("reservations", make("/reservations", wish, "/reservation/id").await),
@@ -206,6 +210,7 @@ impl Elsewhere {
             real.push(match (segment, kind) {
                 ("{user_id}", _) | (_, "users") => &self.user,
                 (_, "groups") => &self.group,
+                (_, "sessions") if path.contains("/parking/") => &self.others["parking sessions"],
                 (_, "sessions") => &self.session,
                 (_, "service-keys") => &self.service_key,
                 (_, "views") => &self.view,
@@ -267,7 +272,9 @@ impl Elsewhere {
             format!("/api/v1/alarm-rules/{}", self.alarm_rule),
             "/api/v1/parking/lots".to_owned(),
             format!("/api/v1/parking/lots/{}/levels", self.others["lots"]),
+            "/api/v1/parking/permits".to_owned(),
             "/api/v1/parking/sensors".to_owned(),
+            "/api/v1/parking/sessions".to_owned(),
             "/api/v1/parking/tariffs".to_owned(),
             "/api/v1/reservations".to_owned(),
             "/api/v1/spots".to_owned(),

@@ -307,8 +307,9 @@ fn All(shown: Memo<ReservationList>) -> impl IntoView {
     }
 }
 
+/// Of which lot.
 #[component]
-fn LotFilter(lots: Memo<Vec<(String, String)>>) -> impl IntoView {
+pub fn LotFilter(lots: Memo<Vec<(String, String)>>) -> impl IntoView {
     let value = asked("lot");
     view! {
         <div class="filter">

@@ -48,4 +48,28 @@ impl Identity {
     pub async fn email_address(&self, tx: &mut Tx, organization: OrganizationId, id: UserId) -> Result<Option<String>> {
         Ok(store::user::find(tx, organization, id).await?.map(|account| account.user.email))
     }
+
+    /// An account, active or not. No permission: what is done with it is for the caller to decide.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn account(&self, tx: &mut Tx, organization: OrganizationId, id: UserId) -> Result<Option<User>> {
+        Ok(store::user::find(tx, organization, id).await?.map(|account| account.user))
+    }
+
+    /// The active account of this user name, e-mail address or id.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn account_named(&self, tx: &mut Tx, organization: OrganizationId, text: &str) -> Result<Option<User>> {
+        if text.is_empty() || text.chars().count() > 320 || text.contains('\0') {
+            return Ok(None);
+        }
+        let found = match text.parse() {
+            Ok(id) => store::user::find(tx, organization, id).await?,
+            Err(_) => store::user::find_by_login(tx, &crate::input::name_key(text)).await?,
+        };
+        let own = found.filter(|account| account.organization == organization && account.user.is_active);
+        Ok(own.map(|account| account.user))
+    }
 }

@@ -14,11 +14,11 @@ use portico_model::{LotId, OrganizationId, Page, ReservationId, Timestamp};
 use portico_platform::{Actor, Error, Result, Tx};
 
 use crate::Parking;
-use crate::search::cleaned;
+use crate::search::{cleaned, read_cursor};
 
 pub use book::Change;
 pub(crate) use jobs::spawn;
-pub(crate) use wish::zone_of;
+pub(crate) use wish::{moment, zone_of};
 
 /// Most reservations on a page.
 pub const MAX_PAGE: i64 = 500;
@@ -131,10 +131,4 @@ impl Parking {
         let mut tx = self.0.platform.db.read().await?;
         store::find(&mut tx, organization, id).await?.ok_or_else(reservation_not_found)
     }
-}
-
-fn read_cursor(text: &str) -> Result<(Timestamp, ReservationId)> {
-    let read = |(at, id): (&str, &str)| Some((Timestamp::from_millis(at.parse().ok()?), id.parse().ok()?));
-    let bad = || Error::invalid("bad_cursor", "The cursor is none of this list.");
-    text.split_once('-').and_then(read).ok_or_else(bad)
 }

@@ -9,6 +9,7 @@ mod payments;
 mod receipts;
 mod reservations;
 mod sensors;
+mod sessions;
 mod stripe;
 mod tariffs;
 

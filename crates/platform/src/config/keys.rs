@@ -134,6 +134,7 @@ pub const KEYS: &[Key] = &[
         "How many of a hundred usual events at doors may raise an alarm as unusual; 0: none does.",
     ),
     key("parking.reading_retention_days", "Days that single measurements of parking sensors are kept."),
+    key("parking.plate_retention_days", "Days that the number plates of vehicles that have left are kept."),
     key(
         "stripe.secret_key",
         "Secret or restricted key of a Stripe account (`sk_…`, `rk_…`): parking is paid for online with it. Unset: at the place. Secret.",
