@@ -2,7 +2,7 @@
 
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::{Parking, analytics, lots, payments, reservations, sensors, spots, tariffs};
+use crate::{Parking, analytics, apds, exports, lots, payments, public, reservations, sensors, spots, tariffs};
 
 /// All routes of the domain, with their whole paths (`/api/v1/…`). They need identity's session layer around them.
 pub fn router(parking: Parking) -> OpenApiRouter {
@@ -14,5 +14,8 @@ pub fn router(parking: Parking) -> OpenApiRouter {
         .merge(reservations::rest::routes())
         .merge(payments::rest::routes())
         .merge(analytics::rest::routes())
+        .merge(exports::rest::routes())
+        .merge(apds::rest::routes())
+        .merge(public::rest::routes())
         .with_state(parking)
 }
