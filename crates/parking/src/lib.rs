@@ -37,7 +37,7 @@ use portico_model::OrganizationId;
 use portico_platform::{Platform, Result, Tx};
 
 pub use analytics::ImportedHistory;
-pub use apds::{ApdsElement, ApdsKind, ApdsQuery};
+pub use apds::{ApdsElement, ApdsExpand, ApdsKind, ApdsQuery};
 pub use exports::{Cell as ExportCell, Export};
 pub use lots::LotQuery;
 pub use payments::{Payable, stripe};

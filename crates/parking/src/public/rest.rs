@@ -20,7 +20,7 @@ use crate::Parking;
 const CACHE: &str = "public, max-age=15";
 
 pub fn routes() -> OpenApiRouter<Parking> {
-    OpenApiRouter::new().routes(routes!(lot)).route("/p/parking/{id}", get(lot_page))
+    OpenApiRouter::new().routes(routes!(public_lot)).route("/p/parking/{id}", get(lot_page))
 }
 
 /// A lot that is open to the public
@@ -32,7 +32,7 @@ pub fn routes() -> OpenApiRouter<Parking> {
     (status = 304, description = "Nothing has changed"),
     (status = 404, body = Problem, description = "There is no such lot, or it is not open to the public"),
 ), security(()))]
-pub async fn lot(State(parking): State<Parking>, Path(id): Path<LotId>, headers: HeaderMap) -> Result<Response> {
+pub async fn public_lot(State(parking): State<Parking>, Path(id): Path<LotId>, headers: HeaderMap) -> Result<Response> {
     let body = serde_json::to_string(&parking.public_lot(id).await?).map_err(Error::internal)?;
     let mut response = cached(&headers, body, "application/json");
     response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
