@@ -113,7 +113,7 @@ async fn settle_parking(server: &Server, token: &str) -> BTreeMap<&'static str, 
         ("tariffs", make("/parking/tariffs", tariff, "/id").await),
         ("sensors", sensors["items"][0]["id"].as_str().unwrap().to_owned()),
         ("reservations", make("/reservations", wish, "/reservation/id").await),
-        // In APDS, and open to the public.
+        // As APDS calls it, and for everybody.
         ("places", lot.clone()),
         ("parking", lot.clone()),
         ("lots", lot),
