@@ -3,6 +3,7 @@
 
 mod analytics;
 mod double;
+mod exports;
 mod lots;
 mod payments;
 mod reservations;
