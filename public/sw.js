@@ -11,7 +11,7 @@ const ASSETS = __PORTICO_ASSETS__;
 const OFFLINE_PAGE = "/offline";
 const NETWORK_PATIENCE_MS = 6000;
 
-const SERVER_ONLY = ["/api/", "/sfn/", "/ws", "/docs", "/metrics", "/health", "/internal/"];
+const SERVER_ONLY = ["/api/", "/sfn/", "/ws", "/docs", "/metrics", "/health", "/internal/", "/p/"];
 const SIGN_OUT = "/sfn/identity/sign_out";
 const ENDS_SESSION = [
   ...["sign_in", "sign_in_passkey", "sign_up", "accept_invitation", "set_up"].map((name) => `/sfn/identity/${name}`),

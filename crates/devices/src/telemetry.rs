@@ -12,7 +12,7 @@ use futures::Stream;
 use portico_model::devices::Device;
 use portico_model::telemetry::{LatestValue, Sample, Value};
 use portico_model::{DeviceId, OrganizationId, Timestamp, UserId};
-use portico_platform::{Actor, Result, Tx};
+use portico_platform::{Actor, Result, Tx, csv};
 use serde::{Deserialize, Serialize};
 
 use crate::Devices;
@@ -255,16 +255,9 @@ fn field(value: &Value) -> String {
     }
 }
 
-/// RFC 4180. A text that a spreadsheet would take for a formula gets an apostrophe in front (OWASP, CSV injection).
+/// As a cell of CSV; an empty text in quotes, to be told from no text.
 pub(crate) fn quoted(text: &str) -> String {
-    let escaped = text.replace('"', "\"\"");
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-        format!("\"'{escaped}\"")
-    } else if text.contains([',', '"', '\r', '\n']) || text.is_empty() {
-        format!("\"{escaped}\"")
-    } else {
-        escaped
-    }
+    if text.is_empty() { "\"\"".to_owned() } else { csv::quoted(text) }
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use crate::extract::{CookieActor, request_context};
 use crate::{Identity, cookies};
 
 /// What is the same for everyone and needs no session.
-const PUBLIC_PREFIXES: [&str; 5] = ["/pkg/", "/assets/", "/health", "/metrics", "/internal/"];
+const PUBLIC_PREFIXES: [&str; 7] = ["/pkg/", "/assets/", "/health", "/metrics", "/internal/", "/p/", "/api/v1/public/"];
 
 /// Wraps the whole application: pages, server functions, `/ws` and `/api`.
 pub fn session_layer<S: Clone + Send + Sync + 'static>(router: Router<S>, identity: Identity) -> Router<S> {

@@ -3,12 +3,15 @@
 //!
 //! The database refuses two reservations of one spot that overlap; a sensor that falls silent makes its spot unknown, not
 //! free; what is read often comes from memory and is never behind a commit ([`memory`]). [`Parking`] holds the use cases, a
-//! folder for each part: [`lots`], [`spots`], [`sensors`], [`tariffs`], [`reservations`], [`payments`], [`receipts`], [`analytics`], [`sessions`], [`permits`].
+//! folder for each part: [`lots`], [`spots`], [`sensors`], [`tariffs`], [`reservations`], [`payments`], [`receipts`],
+//! [`sessions`], [`permits`], [`analytics`], [`exports`], [`apds`], [`public`].
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 mod analytics;
 mod announce;
+mod apds;
+mod exports;
 mod jobs;
 mod lots;
 mod memory;
@@ -16,6 +19,7 @@ mod observer;
 mod owner;
 mod payments;
 mod permits;
+mod public;
 mod receipts;
 mod reservations;
 pub mod rest;
@@ -38,9 +42,12 @@ use portico_model::OrganizationId;
 use portico_platform::{Platform, Result, Tx};
 
 pub use analytics::ImportedHistory;
+pub use apds::{ApdsElement, ApdsExpand, ApdsKind, ApdsQuery};
+pub use exports::{Cell as ExportCell, Export};
 pub use lots::LotQuery;
 pub use payments::{Payable, stripe};
 pub use permits::PermitQuery;
+pub use public::{PublicFill, PublicLot};
 pub use receipts::{ReceiptFile, receipt};
 pub use reservations::{Change as ReservationChange, ReservationQuery};
 pub use sensors::{SensorQuery, Told, Which as WhichSensors};

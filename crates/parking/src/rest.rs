@@ -2,7 +2,10 @@
 
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::{Parking, analytics, lots, payments, permits, receipts, reservations, sensors, sessions, spots, tariffs};
+use crate::{
+    Parking, analytics, apds, exports, lots, payments, permits, public, receipts, reservations, sensors, sessions,
+    spots, tariffs,
+};
 
 /// All routes of the domain, with their whole paths (`/api/v1/…`). They need identity's session layer around them.
 pub fn router(parking: Parking) -> OpenApiRouter {
@@ -17,5 +20,8 @@ pub fn router(parking: Parking) -> OpenApiRouter {
         .merge(sessions::rest::routes())
         .merge(permits::rest::routes())
         .merge(analytics::rest::routes())
+        .merge(exports::rest::routes())
+        .merge(apds::rest::routes())
+        .merge(public::rest::routes())
         .with_state(parking)
 }

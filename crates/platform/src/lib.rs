@@ -7,6 +7,7 @@ pub mod actor;
 pub mod audit;
 pub mod clock;
 pub mod config;
+pub mod csv;
 pub mod db;
 pub mod delivery;
 pub mod error;

@@ -12,9 +12,9 @@ use portico_platform::{Actor, Error};
 
 use super::{ForecastView, LotAnalytics, Mark, Measured, NowView, ShownDay};
 use crate::failure::Failure;
-use portico_parking::Wall;
 use crate::parking::tariffs::words::day_word;
 use crate::server::{actor, failed, parking};
+use portico_parking::Wall;
 
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;

@@ -125,6 +125,16 @@ pub fn Import(
             <p class="quiet">
                 "CSV or XLSX, one spot a row. The first row names the columns: id and level, and any of zone, location, sensor_type, accessible, ev, size, clearance_cm, disabled. Levels that are missing are made."
             </p>
+            <p class="quiet">
+                "The spots that there are, in such a table: "
+                <a href=format!("/api/v1/parking/export/spots.csv?lot_id={lot}") rel="external" download="spots.csv">
+                    "CSV"
+                </a>
+                " or "
+                <a href=format!("/api/v1/parking/export/spots.xlsx?lot_id={lot}") rel="external" download="spots.xlsx">
+                    "XLSX"
+                </a> ". Change it and import it again."
+            </p>
             <p class="note" hidden=move || alive.get().is_some()>
                 <span>
                     "Importing from here needs JavaScript. Without it: "

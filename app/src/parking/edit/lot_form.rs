@@ -76,7 +76,12 @@ pub fn LotForm(
     lot: Lot,
     doors: Vec<(String, String)>,
     tariffs: Vec<(String, String)>,
+    /// Whether it is open to the public now.
+    #[prop(into)]
+    is_open: Signal<bool>,
 ) -> impl IntoView {
+    let public = format!("/p/parking/{}", lot.id);
+    let frame = format!("<iframe src=\"…{public}?embed=1\" title=\"Free parking\"></iframe>");
     let degrees = |degrees: Option<f64>| degrees.map(|degrees| degrees.to_string()).unwrap_or_default();
     let gate = lot.gate_door_id.map(|id| id.to_string()).unwrap_or_default();
     let gate = form.value("gate_door_id", &gate);
@@ -116,6 +121,14 @@ pub fn LotForm(
                 <Choose name="gate_door_id" label="Gate: opens for those who have reserved" id="lot-gate" options chosen=gate />
             </div>
             <Tick form name="is_public" label="Anybody may see how full it is, without an account" is_set=lot.is_public />
+            <p class="field-help">
+                "A page of its own shows the name and the address, how many spots are free, and what they cost. It never shows single spots, reservations or people. "
+                <span hidden=move || !is_open.get()>
+                    <a href=public target="_blank" rel="external noopener">
+                        "Public page"
+                    </a> " — in a page of yours: " <code>{frame}</code>
+                </span>
+            </p>
             <fieldset class="field park-group">
                 <legend>"Sensors"</legend>
                 <div class="form-pair park-thirds">{numbers(form, &lot, &SENSORS)}</div>

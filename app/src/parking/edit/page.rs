@@ -121,6 +121,7 @@ fn EditBody(shown: Memo<EditView>, forms: EditForms) -> impl IntoView {
     let name = Memo::new(move |_| plan.with(|plan| plan.lot.name.clone()));
     let level = Memo::new(move |_| plan.with(|plan| plan.level.clone()));
     let counts = Memo::new(move |_| level.with(|level| level.as_ref().map(|level| level.counts).unwrap_or_default()));
+    let is_open = Memo::new(move |_| plan.with(|plan| plan.lot.is_public));
     let next = first.shown.levels.iter().map(|level| level.position).max().map_or(1, |last| last + 1);
     let has_levels = !first.shown.levels.is_empty();
     let address = match current {
@@ -148,7 +149,7 @@ fn EditBody(shown: Memo<EditView>, forms: EditForms) -> impl IntoView {
                 <summary>
                     <h2>"Settings"</h2>
                 </summary>
-                <LotForm form=forms.lot lot doors tariffs />
+                <LotForm form=forms.lot lot doors tariffs is_open />
             </details>
             <section aria-labelledby="levels-title">
                 <div class="card-head">

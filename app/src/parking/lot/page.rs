@@ -177,6 +177,19 @@ fn LotBody(shown: Memo<LotView>, gently: impl Fn() + Copy + 'static) -> impl Int
         Some(level) => format!("/parking/{id}/edit?level={}", level.id),
         None => format!("/parking/{id}/edit"),
     };
+    let history = viewer_may(Permission::ReadParking).then(|| {
+        view! {
+            <a
+                class="button"
+                href=format!("/api/v1/parking/export/occupancy.csv?lot_id={id}")
+                rel="external"
+                download="occupancy.csv"
+            >
+                <Icon glyph=Glyph::Download />
+                <span>"History"</span>
+            </a>
+        }
+    });
     let actions = may_manage.then(|| {
         view! {
             <a class="button" href=edit.clone()>
@@ -194,6 +207,7 @@ fn LotBody(shown: Memo<LotView>, gently: impl Fn() + Copy + 'static) -> impl Int
             </div>
             <div class="page-actions">
                 <ReserveButton lot=first.lot.clone() />
+                {history}
                 {actions}
             </div>
         </div>

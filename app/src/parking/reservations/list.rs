@@ -17,7 +17,7 @@ use crate::live::{LiveUpdate, follow, use_live};
 use crate::load::{Ask, given, in_place, load, reload_when};
 use crate::parking::refetch_gently;
 use crate::parking::tabs::ParkingTabs;
-use crate::ui::list::{asked, is_restricted, submit_form_of};
+use crate::ui::list::{address, asked, is_restricted, submit_form_of};
 use crate::ui::{EmptyState, Filters, Glyph, Icon, Pages, SelectFilter, TextFilter};
 use crate::viewer::viewer_may;
 
@@ -167,6 +167,18 @@ pub fn ReservationsPage() -> impl IntoView {
     reload_when(page, move || live.returns.get());
     let sees_all = viewer_may(Permission::ReadParking);
     let is_all = Memo::new(move |_| sees_all && show.with(|show| show == "all"));
+    let export = move |kind: &str| {
+        let (search, lot, state) = (search.get(), lot.get(), state.get());
+        let (state, has_spot) = match state.as_str() {
+            "" => ("", "true"),
+            "over" => ("", "false"),
+            one => (one, ""),
+        };
+        address(
+            &format!("/api/v1/parking/export/reservations.{kind}"),
+            [("search", search.as_str()), ("lot_id", &lot), ("state", state), ("has_spot", has_spot)],
+        )
+    };
     let body = move |shown: Memo<ReservationList>| {
         view! {
             {move || {
@@ -185,6 +197,27 @@ pub fn ReservationsPage() -> impl IntoView {
         <div class="page-head">
             <h1>"Reservations"</h1>
             <div class="page-actions">
+                {move || {
+                    is_all
+                        .get()
+                        .then(|| {
+                            [("csv", "CSV"), ("xlsx", "XLSX")]
+                                .map(|(kind, word)| {
+                                    view! {
+                                        <a
+                                            class="button"
+                                            href=move || export(kind)
+                                            rel="external"
+                                            download=format!("reservations.{kind}")
+                                        >
+                                            <Icon glyph=Glyph::Download />
+                                            <span>{word}</span>
+                                        </a>
+                                    }
+                                })
+                                .collect_view()
+                        })
+                }}
                 <a class="button button-primary" href="/parking/reserve">
                     <Icon glyph=Glyph::Plus />
                     <span>"Reserve"</span>

@@ -5,6 +5,7 @@ use portico_model::access::AccessEvent;
 use portico_model::identity::Permission;
 use portico_model::live::Event;
 use portico_platform::audit::Entry;
+use portico_platform::csv::quoted;
 use portico_platform::hub::{Channel, Delivery, Publication};
 use portico_platform::{Actor, Result};
 
@@ -98,25 +99,4 @@ fn append_row(csv: &mut String, event: &AccessEvent) {
     ];
     csv.push_str(&cells.join(","));
     csv.push_str("\r\n");
-}
-
-/// RFC 4180. What a spreadsheet would take for a formula gets an apostrophe in front (OWASP, CSV injection).
-fn quoted(text: &str) -> String {
-    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    if !formula && !text.contains([',', '"', '\n', '\r']) {
-        return text.to_owned();
-    }
-    format!("\"{}{}\"", if formula { "'" } else { "" }, text.replace('"', "\"\""))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn cells_are_quoted_and_never_formulas() {
-        assert_eq!(quoted("Ann Archer"), "Ann Archer");
-        assert_eq!(quoted("Archer, \"Ann\""), "\"Archer, \"\"Ann\"\"\"");
-        assert_eq!(quoted("=1+1"), "\"'=1+1\"");
-    }
 }

@@ -6,6 +6,7 @@ use futures::StreamExt;
 use portico_model::Problem;
 use portico_model::audit::AuditRecord;
 use portico_platform::Result;
+use portico_platform::csv::quoted;
 use portico_platform::http::{Json, Query};
 use serde::Serialize;
 
@@ -120,43 +121,7 @@ fn append_row(csv: &mut String, record: &AuditRecord) {
         record.request_id.clone(),
         details,
     ];
-    for (index, field) in fields.iter().enumerate() {
-        if index > 0 {
-            csv.push(',');
-        }
-        append_field(csv, field);
-    }
+    let cells: Vec<String> = fields.iter().map(|field| quoted(field)).collect();
+    csv.push_str(&cells.join(","));
     csv.push_str("\r\n");
-}
-
-/// RFC 4180. What a spreadsheet would take for a formula gets an apostrophe in front (OWASP, CSV injection).
-fn append_field(csv: &mut String, field: &str) {
-    let formula = field.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    if !formula && !field.contains([',', '"', '\n', '\r']) {
-        csv.push_str(field);
-        return;
-    }
-    csv.push('"');
-    if formula {
-        csv.push('\'');
-    }
-    csv.push_str(&field.replace('"', "\"\""));
-    csv.push('"');
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn fields_are_quoted_and_never_formulas() {
-        let quoted = |field: &str| {
-            let mut csv = String::new();
-            append_field(&mut csv, field);
-            csv
-        };
-        assert_eq!(quoted("plain"), "plain");
-        assert_eq!(quoted("a,\"b\""), "\"a,\"\"b\"\"\"");
-        assert_eq!(quoted("=1+1"), "\"'=1+1\"");
-    }
 }

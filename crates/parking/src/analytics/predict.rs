@@ -8,6 +8,7 @@ use portico_model::parking::analytics::{ForecastMethod, ForecastReason, Forecast
 use portico_model::telemetry::time::parse_time;
 use portico_model::{LotId, OrganizationId, Timestamp};
 use portico_platform::audit::Entry;
+use portico_platform::csv::unguarded;
 use portico_platform::{Actor, Error, Result};
 use serde::Serialize;
 use serde_json::json;
@@ -210,8 +211,9 @@ fn read_history(file: &[u8], held: &Held, now: Timestamp) -> Result<(usize, Slot
         if moment > now {
             return Err(bad(row, "timestamp: lies in the future".to_owned()));
         }
-        let found = held.lots.iter().find(|known| known.name == cell(lot) || known.id.to_string() == cell(lot));
-        let found = found.ok_or_else(|| bad(row, format!("There is no lot {}.", cell(lot))))?;
+        let name = unguarded(cell(lot));
+        let found = held.lots.iter().find(|known| known.name == name || known.id.to_string() == name);
+        let found = found.ok_or_else(|| bad(row, format!("There is no lot {name}.")))?;
         let number = |at: usize, name: &str| {
             let value = cell(at).parse::<i64>().ok().filter(|value| (0..=1_000_000).contains(value));
             value.ok_or_else(|| bad(row, format!("{name}: a whole number from 0")))

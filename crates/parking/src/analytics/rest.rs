@@ -115,7 +115,8 @@ pub async fn import(
     Ok(Json(parking.import_history(&actor, &file).await?))
 }
 
-async fn which(parking: &Parking, actor: &portico_platform::Actor, lot: Option<LotId>) -> Result<LotId> {
+/// The lot that is meant; when none is named, the only one.
+pub(crate) async fn which(parking: &Parking, actor: &portico_platform::Actor, lot: Option<LotId>) -> Result<LotId> {
     if let Some(lot) = lot {
         return Ok(lot);
     }

@@ -60,11 +60,7 @@ impl Parking {
         until: Option<Timestamp>,
     ) -> Result<Trends> {
         actor.require(Permission::ReadParking)?;
-        let until = until.unwrap_or_else(|| self.0.platform.clock.now());
-        let from = from.unwrap_or_else(|| until.plus_millis(-USUAL_MS));
-        if from >= until || until.millis_since(from) > LONGEST_MS {
-            return Err(Error::field("from", "before `until`, and at most a year"));
-        }
+        let (from, until) = self.time_looked_at(from, until)?;
         let mut tx = self.0.platform.db.read().await?;
         let held = self.held_in(&mut tx, actor.organization).await?;
         let known = held.lot(lot).ok_or_else(lot_not_found)?;
@@ -76,6 +72,20 @@ impl Parking {
         let counted = tokio::task::spawn_blocking(move || (hours_of(&slots, &zone), days_of(&slots, &revenue, &zone)));
         let (hours, days) = counted.await.map_err(Error::internal)?;
         Ok(Trends { lot_id: lot, time_zone, from, until, hours, days })
+    }
+
+    /// From when until when; absent: the last four weeks.
+    pub(crate) fn time_looked_at(
+        &self,
+        from: Option<Timestamp>,
+        until: Option<Timestamp>,
+    ) -> Result<(Timestamp, Timestamp)> {
+        let until = until.unwrap_or_else(|| self.0.platform.clock.now());
+        let from = from.unwrap_or_else(|| until.plus_millis(-USUAL_MS));
+        if from >= until || until.millis_since(from) > LONGEST_MS {
+            return Err(Error::field("from", "before `until`, and at most a year"));
+        }
+        Ok((from, until))
     }
 }
 

@@ -53,6 +53,23 @@ pub struct ListQuery {
     limit: Option<i64>,
 }
 
+impl ListQuery {
+    pub(crate) fn read(self) -> ReservationQuery {
+        ReservationQuery {
+            mine: self.mine,
+            lot: self.lot_id,
+            spot: self.spot_id,
+            state: self.state,
+            has_spot: self.has_spot,
+            from: self.from,
+            until: self.until,
+            search: self.search,
+            cursor: self.cursor,
+            limit: self.limit,
+        }
+    }
+}
+
 /// A reservation.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct ReservationBody {
@@ -83,19 +100,7 @@ pub async fn list(
     Auth(actor): Auth,
     Query(query): Query<ListQuery>,
 ) -> Result<Json<Page<Reservation>>> {
-    let query = ReservationQuery {
-        mine: query.mine,
-        lot: query.lot_id,
-        spot: query.spot_id,
-        state: query.state,
-        has_spot: query.has_spot,
-        from: query.from,
-        until: query.until,
-        search: query.search,
-        cursor: query.cursor,
-        limit: query.limit,
-    };
-    Ok(Json(parking.reservations(&actor, &query).await?))
+    Ok(Json(parking.reservations(&actor, &query.read()).await?))
 }
 
 /// What a reservation would cost, and whether it can be had

@@ -10,6 +10,7 @@ use portico_model::parking::lot::{Level, LevelSettings};
 use portico_model::parking::spot::{SensorType, Spot, SpotSettings, SpotSize};
 use portico_model::{FieldError, LotId, ParkingLevelId};
 use portico_platform::audit::Entry;
+use portico_platform::csv::unguarded;
 use portico_platform::{Actor, Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -23,7 +24,7 @@ use crate::{Parking, lots, version};
 const MAX_ROWS: usize = 10_000;
 
 /// What the first row may name, in any order; `id` and `level` are needed.
-const COLUMNS: [&str; 10] =
+pub(crate) const COLUMNS: [&str; 10] =
     ["id", "level", "zone", "location", "sensor_type", "accessible", "ev", "size", "clearance_cm", "disabled"];
 
 /// What would come, or came, of a row.
@@ -144,7 +145,11 @@ fn plan(table: &[Vec<String>], held: &Held, lot: LotId) -> Result<Plan> {
             };
             let level = levels.get_mut(at).ok_or_else(|| Error::internal("a level is missing"))?;
             match before {
-                Some(spot) => input::changed(Spot::clone(spot), settings, level),
+                // The file does not say what it costs.
+                Some(spot) => {
+                    let settings = SpotSettings { tariff_id: spot.tariff_id, ..settings };
+                    input::changed(Spot::clone(spot), settings, level)
+                }
                 None => {
                     let (place, height_cm) = place::free_place(level, places.entry(level.id).or_default().iter());
                     if height_cm > level.height_cm {
@@ -270,7 +275,7 @@ fn read_csv(file: &[u8]) -> Result<Vec<Vec<String>>> {
     let mut rows = Vec::new();
     for record in reader.records().take(MAX_ROWS + 2) {
         let record = record.map_err(|error| Error::field("file", format!("The CSV cannot be read: {error}")))?;
-        rows.push(record.iter().map(|cell| cell.trim().to_owned()).collect());
+        rows.push(record.iter().map(|cell| unguarded(cell.trim()).to_owned()).collect());
     }
     Ok(rows)
 }

@@ -24,6 +24,7 @@ use crate::reservations::store::Active;
 use crate::{Parking, lots, version};
 
 pub use find::SpotQuery;
+pub(crate) use import::COLUMNS;
 pub use import::Imported;
 
 /// Most spots of an organisation.

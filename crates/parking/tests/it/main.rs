@@ -3,6 +3,7 @@
 
 mod analytics;
 mod double;
+mod exports;
 mod gate;
 mod lots;
 mod payments;

@@ -3,6 +3,7 @@
 
 mod config;
 mod connections;
+pub mod etag;
 mod extract;
 mod headers;
 mod health;

@@ -44,6 +44,7 @@ fn routes() -> Router {
         .route("/file", get(async move || ([("content-type", "application/octet-stream")], file)))
         .route("/page", get(async || Html("<p>hello</p>")))
         .route("/own", get(async || ([("content-security-policy", "default-src 'nonce-1'")], Html("<p>hello</p>"))))
+        .route("/framed", get(async || ([("content-security-policy", "frame-ancestors *")], Html("<p>hello</p>"))))
         .route("/metrics", get(Metrics::serve))
         .fallback(async || (axum::http::StatusCode::NOT_FOUND, Html("<p>no such page</p>")))
 }
@@ -147,6 +148,9 @@ async fn every_answer_carries_the_security_headers() {
     }
     let own = stand.get("/own").send().await.unwrap();
     assert_eq!(own.headers()["content-security-policy"], "default-src 'nonce-1'", "a page's own policy stays");
+    assert_eq!(own.headers()["x-frame-options"], "DENY");
+    let framed = stand.get("/framed").send().await.unwrap();
+    assert!(!framed.headers().contains_key("x-frame-options"), "its policy lets every site show it in a frame");
 }
 
 #[tokio::test]
