@@ -46,7 +46,7 @@ export class Portico {
 
   /** The one-time link that the first start prints. */
   async setupLink(): Promise<string> {
-    for (let waited = 0; waited < 5_000; waited += 50) {
+    for (let waited = 0; waited < 60_000; waited += 50) {
       const link = this.log.match(/https?:\/\/\S+\/setup\?token=[^\s"]+/)?.[0];
       if (link) return link;
       await sleep(50);
@@ -62,6 +62,9 @@ export class Portico {
     rmSync(ready, { force: true });
     // All tests come from one address, and faster than people do.
     const limits = ["sign_in", "register", "address", "user", "device"].flatMap((what) => ["--set", `http.rate_limits.${what}_per_minute=100000`]);
+    // The tests of a worker share one browser's session as it was at the start: renewed by one of them, it would be over for
+    // the others.
+    limits.push("--set", "identity.browser_token_s=14400");
     const settings = Object.entries(this.settings).flatMap(([key, value]) => ["--set", `${key}=${value}`]);
     const child = spawn(binary, ["serve", "--ready-file", ready, ...limits, ...settings], {
       cwd: this.folder,
