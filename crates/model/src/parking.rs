@@ -6,6 +6,7 @@ pub mod reservation;
 pub mod sensor;
 pub mod spot;
 pub mod tariff;
+pub mod walk_up;
 
 use serde::{Deserialize, Serialize};
 

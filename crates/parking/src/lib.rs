@@ -2,13 +2,14 @@
 //!
 //! The database refuses two reservations of one spot that overlap; a sensor that falls silent makes its spot unknown, not
 //! free; what is read often comes from memory and is never behind a commit ([`memory`]). [`Parking`] holds the use cases, a
-//! folder for each part: [`lots`], [`spots`], [`sensors`], [`tariffs`], [`reservations`], [`payments`],
+//! folder for each part: [`lots`], [`spots`], [`sensors`], [`tariffs`], [`reservations`], [`guests`], [`payments`],
 //! [`analytics`].
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 mod analytics;
 mod announce;
+mod guests;
 mod jobs;
 mod lots;
 mod memory;
@@ -34,6 +35,7 @@ use portico_model::OrganizationId;
 use portico_platform::{Platform, Result, Tx};
 
 pub use analytics::ImportedHistory;
+pub use guests::BegunStay;
 pub use lots::LotQuery;
 pub use payments::{Payable, stripe};
 pub use reservations::{Change as ReservationChange, ReservationQuery};
@@ -96,6 +98,7 @@ impl Parking {
         reservations::spawn(self);
         payments::spawn(self);
         analytics::spawn(self);
+        guests::spawn(self);
     }
 
     /// What is so now, from memory.

@@ -2,7 +2,7 @@
 
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::{Parking, analytics, lots, payments, reservations, sensors, spots, tariffs};
+use crate::{Parking, analytics, guests, lots, payments, reservations, sensors, spots, tariffs};
 
 /// All routes of the domain, with their whole paths (`/api/v1/…`). They need identity's session layer around them.
 pub fn router(parking: Parking) -> OpenApiRouter {
@@ -13,6 +13,7 @@ pub fn router(parking: Parking) -> OpenApiRouter {
         .merge(tariffs::rest::routes())
         .merge(reservations::rest::routes())
         .merge(payments::rest::routes())
+        .merge(guests::rest::routes())
         .merge(analytics::rest::routes())
         .with_state(parking)
 }

@@ -6,12 +6,12 @@ pub mod edit;
 pub mod list;
 #[cfg(feature = "ssr")]
 mod typed;
-pub mod words;
 
 use leptos::prelude::*;
 use leptos::server_fn::codec::GetUrl;
 use portico_model::TariffId;
 use portico_model::parking::tariff::Tariff;
+pub use portico_model::parking::tariff::words;
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;

@@ -1,6 +1,8 @@
 //! What parking costs, as people write it down, and what a stay came to. The sum itself needs time zones and is made by
 //! the parking crate.
 
+pub mod words;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{TariffId, Timestamp};

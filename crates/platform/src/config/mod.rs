@@ -129,6 +129,7 @@ pub struct AccessConfig {
 #[serde(default, deny_unknown_fields)]
 pub struct ParkingConfig {
     pub reading_retention_days: i64,
+    pub guest_retention_days: i64,
 }
 
 /// Payments through Stripe.
@@ -268,7 +269,7 @@ impl Default for AccessConfig {
 
 impl Default for ParkingConfig {
     fn default() -> Self {
-        Self { reading_retention_days: 30 }
+        Self { reading_retention_days: 30, guest_retention_days: 30 }
     }
 }
 

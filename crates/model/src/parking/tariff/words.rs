@@ -1,6 +1,6 @@
 //! A tariff in words.
 
-use portico_model::parking::tariff::{Band, TariffRules, Weekday, format_minor};
+use super::{Band, TariffRules, Weekday, format_minor};
 
 /// `22:00` of 1,320.
 #[must_use]
