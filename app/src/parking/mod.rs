@@ -1,11 +1,15 @@
-//! Parking: lots and how full they are, the live plan of a level, one spot, its sensors, and what managers do to them.
+//! Parking: lots and how full they are, the live plan of a level, one spot, its sensors, what managers do to them, and the
+//! pages of who parks without an account.
 
+pub mod codes;
 pub mod edit;
 pub mod fill;
 pub mod fold;
 pub mod lot;
 pub mod overview;
 pub mod plan;
+#[cfg(feature = "ssr")]
+mod qr;
 pub mod reservations;
 pub mod sensors;
 pub mod spot;
@@ -13,6 +17,7 @@ pub mod tabs;
 pub mod tariffs;
 #[cfg(feature = "ssr")]
 mod typed;
+pub mod walk_up;
 
 use std::time::Duration;
 
