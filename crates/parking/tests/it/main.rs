@@ -4,6 +4,7 @@
 mod analytics;
 mod double;
 mod gate;
+mod guests;
 mod lots;
 mod payments;
 mod reservations;
