@@ -18,6 +18,10 @@ use crate::ui::{Glyph, Tone};
 #[cfg(feature = "ssr")]
 const LENGTHS: [i64; 4] = [30, 60, 120, 240];
 
+/// With which the field for another end begins, minutes.
+#[cfg(feature = "ssr")]
+const USUAL: i64 = 60;
+
 /// How a spot is for who stands at it: colour, mark and word.
 #[must_use]
 pub const fn walk_up_look(status: WalkUpStatus) -> (Tone, Glyph, &'static str) {
@@ -67,10 +71,11 @@ pub struct WalkUpView {
     /// Until when it is free or reserved, in words; may be empty.
     pub until: String,
     pub choices: Vec<LengthChoice>,
-    /// As in a `datetime-local` field: the earliest and the latest end, and the one that was asked for.
+    /// As in a `datetime-local` field: the earliest and the latest end, and the one with which the field begins.
     pub ends: (String, String, String),
     /// What was asked for.
     pub minutes: String,
+    pub asked_until: String,
     /// What is offered for it, or why nothing is; absent while nothing was asked for.
     pub offer: Option<Result<StayOffer, String>>,
 }
@@ -147,8 +152,17 @@ pub async fn look_at_spot(
         place: format!("{}{zone}, {}", spot.level, spot.lot_name),
         until: until_words,
         choices: lengths.into_iter().map(|minutes| LengthChoice { minutes, word: length(minutes) }).collect(),
-        ends: (end_after(spot.shortest_minutes), end_after(spot.longest_minutes), until),
+        ends: (
+            end_after(spot.shortest_minutes),
+            end_after(spot.longest_minutes),
+            if until.is_empty() {
+                end_after(USUAL.max(spot.shortest_minutes).min(spot.longest_minutes))
+            } else {
+                until.clone()
+            },
+        ),
         minutes,
+        asked_until: until,
         offer,
         spot,
     })

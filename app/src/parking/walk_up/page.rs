@@ -136,10 +136,9 @@ fn WalkUpBody(shown: Memo<WalkUpView>, form: FormState) -> impl IntoView {
 /// Until a time, by the clock of the lot.
 #[component]
 fn UntilForm(shown: Memo<WalkUpView>, key: String) -> impl IntoView {
-    let (first, last, asked) = shown.with_untracked(|shown| shown.ends.clone());
+    let (first, last, value) = shown.with_untracked(|shown| shown.ends.clone());
     let zone = shown.with_untracked(|shown| shown.spot.time_zone.clone());
-    let is_open = !asked.is_empty();
-    let value = if asked.is_empty() { first.clone() } else { asked };
+    let is_open = shown.with_untracked(|shown| !shown.asked_until.is_empty());
     view! {
         <details class="walk-up-until" open=is_open>
             <summary>"Until …"</summary>
@@ -204,7 +203,7 @@ fn BeginForm(
         <PostForm form id="begin">
             <input type="hidden" name="key" value=key />
             <input type="hidden" name="minutes" value=move || shown.with(|shown| shown.minutes.clone()) />
-            <input type="hidden" name="until" value=move || shown.with(|shown| shown.ends.2.clone()) />
+            <input type="hidden" name="until" value=move || shown.with(|shown| shown.asked_until.clone()) />
             <input type="hidden" name="price_minor" value=move || of(|offer| offer.price_minor.to_string()) />
             <TextField
                 form
