@@ -11,6 +11,9 @@ const QUIET: usize = 4;
 
 /// The code of an address as a drawing: what is dark side by side in a row is one stroke, so that a sheet of many codes is
 /// no large page.
+///
+/// # Errors
+/// When the address is too long for a code.
 pub fn svg(address: &str) -> Result<String, Failure> {
     let too_large = |_| Failure::new(500, "internal", "The code of this address could not be drawn.");
     let code = QRBuilder::new(address).build().map_err(too_large)?;

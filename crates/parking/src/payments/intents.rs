@@ -90,6 +90,7 @@ impl Parking {
     /// # Errors
     /// Forbidden, not found; conflict when nothing is to be paid, or at the place; unavailable when Stripe cannot be reached.
     pub async fn payable(&self, actor: &Actor, id: ReservationId) -> Result<Payable> {
+        self.payments()?;
         let (mut tx, _, _) = self.begin_spots(actor.organization).await?;
         let one = self.visible(&mut tx, actor, id, Permission::OperateParking).await?;
         self.payable_found(tx, actor.organization, &one).await
