@@ -55,6 +55,7 @@ use crate::notifications::webhook::WebhookPage;
 use crate::notifications::webhooks::WebhooksPage;
 use crate::overview::OverviewPage;
 use crate::parking::analytics::page::ParkingAnalyticsPage;
+use crate::parking::codes::page::SpotCodesPage;
 use crate::parking::edit::page::EditLotPage;
 use crate::parking::lot::page::LotPage;
 use crate::parking::overview::ParkingPage;
@@ -67,6 +68,8 @@ use crate::parking::spot::page::SpotPage;
 use crate::parking::stays::page::StaysPage;
 use crate::parking::tariffs::edit::TariffPage;
 use crate::parking::tariffs::list::TariffsPage;
+use crate::parking::walk_up::page::WalkUpPage;
+use crate::parking::walk_up::pass::page::StayPage;
 
 /// Pages by the module they come in. The browser loads a module when one of its pages is first visited; the server names it
 /// in the document, so that it comes with the rest. A page's line: the name that its route has below, and the component.
@@ -124,13 +127,14 @@ lazy_pages! {
     }
     parking {
         parking => ParkingPage, parking_sensors => SensorsPage, parking_spot => SpotPage, parking_lot => LotPage,
-        parking_edit => EditLotPage,
+        parking_edit => EditLotPage, spot_codes => SpotCodesPage,
     }
     reservations {
         reserve => ReservePage, reservations => ReservationsPage, reservation => ReservationPage,
     }
     parking_analytics { parking_analytics => ParkingAnalyticsPage }
     vehicles { parking_stays => StaysPage, parking_permits => PermitsPage }
+    walk_up { walk_up => WalkUpPage, stay => StayPage }
     tariffs { tariffs => TariffsPage, new_tariff => TariffPage, tariff => TariffPage }
     firmware { firmware => FirmwarePage, image => ImagePage, rollout => RolloutPage }
     notifications {
@@ -173,6 +177,8 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/reset-password") view={Lazy::<reset_password::Page>::new()} ssr=SsrMode::Async />
                 <Route path=path!("/invitation") view={Lazy::<invitation::Page>::new()} ssr=SsrMode::Async />
                 <Route path=path!("/setup") view={Lazy::<setup::Page>::new()} ssr=SsrMode::Async />
+                <Route path=path!("/park/:key") view={Lazy::<walk_up::Page>::new()} ssr=SsrMode::Async />
+                <Route path=path!("/park/pass/:token") view={Lazy::<stay::Page>::new()} ssr=SsrMode::Async />
                 <Route path=path!("/offline") view=OfflinePage ssr=SsrMode::Async />
                 <ParentRoute path=path!("") view=Layout ssr=SsrMode::Async>
                     <Route path=path!("") view={Lazy::<overview::Page>::new()} ssr=SsrMode::Async />
@@ -261,6 +267,11 @@ pub fn App() -> impl IntoView {
                     <Route
                         path=path!("/parking/:lot/edit")
                         view={Lazy::<parking_edit::Page>::new()}
+                        ssr=SsrMode::Async
+                    />
+                    <Route
+                        path=path!("/parking/:lot/codes")
+                        view={Lazy::<spot_codes::Page>::new()}
                         ssr=SsrMode::Async
                     />
                     <Route path=path!("/groups") view={Lazy::<groups::Page>::new()} ssr=SsrMode::Async />

@@ -98,7 +98,11 @@ pub fn viewer() -> Option<Viewer> {
             let time_zone = use_context::<TimeZone>().unwrap_or_default().0;
             Some(Viewer { id, name, role, time_zone })
         }
-        Principal::Device { .. } | Principal::Service { .. } | Principal::AdminToken | Principal::System => None,
+        Principal::Device { .. }
+        | Principal::Service { .. }
+        | Principal::AdminToken
+        | Principal::Guest
+        | Principal::System => None,
     }
 }
 

@@ -1,7 +1,8 @@
-//! Parking: lots and how full they are, the live plan of a level, one spot, its sensors, vehicles
-//! that come and leave, and what managers do to them.
+//! Parking: lots and how full they are, the live plan of a level, one spot, its sensors, vehicles that come and leave, what
+//! managers do to them, and the pages of who parks without an account.
 
 pub mod analytics;
+pub mod codes;
 pub mod edit;
 pub mod fill;
 pub mod fold;
@@ -9,6 +10,8 @@ pub mod lot;
 pub mod overview;
 pub mod permits;
 pub mod plan;
+#[cfg(feature = "ssr")]
+mod qr;
 pub mod reservations;
 pub mod sensors;
 pub mod spot;
@@ -17,6 +20,7 @@ pub mod tabs;
 pub mod tariffs;
 #[cfg(feature = "ssr")]
 mod typed;
+pub mod walk_up;
 
 use std::time::Duration;
 

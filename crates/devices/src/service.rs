@@ -451,7 +451,7 @@ impl Devices {
         let own = match &actor.principal {
             Principal::User { id, .. } => device.owner_id == *id,
             Principal::Device { id } => device.id == *id,
-            Principal::Service { .. } => false,
+            Principal::Service { .. } | Principal::Guest => false,
             Principal::AdminToken | Principal::System => true,
         };
         if own || actor.may(Permission::ReadAllDevices) { Ok(device) } else { Err(not_found()) }

@@ -10,6 +10,7 @@ pub mod sensor;
 pub mod session;
 pub mod spot;
 pub mod tariff;
+pub mod walk_up;
 
 use serde::{Deserialize, Serialize};
 

@@ -3,8 +3,8 @@
 //!
 //! The database refuses two reservations of one spot that overlap; a sensor that falls silent makes its spot unknown, not
 //! free; what is read often comes from memory and is never behind a commit ([`memory`]). [`Parking`] holds the use cases, a
-//! folder for each part: [`lots`], [`spots`], [`sensors`], [`tariffs`], [`reservations`], [`payments`], [`receipts`],
-//! [`sessions`], [`permits`], [`analytics`], [`exports`], [`apds`], [`public`].
+//! folder for each part: [`lots`], [`spots`], [`sensors`], [`tariffs`], [`reservations`], [`guests`], [`payments`],
+//! [`receipts`], [`sessions`], [`permits`], [`analytics`], [`exports`], [`apds`], [`public`].
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
@@ -12,6 +12,7 @@ mod analytics;
 mod announce;
 mod apds;
 mod exports;
+mod guests;
 mod jobs;
 mod lots;
 mod memory;
@@ -44,6 +45,7 @@ use portico_platform::{Platform, Result, Tx};
 pub use analytics::ImportedHistory;
 pub use apds::{ApdsElement, ApdsExpand, ApdsKind, ApdsQuery};
 pub use exports::{Cell as ExportCell, Export};
+pub use guests::BegunStay;
 pub use lots::LotQuery;
 pub use payments::{Payable, stripe};
 pub use permits::PermitQuery;
@@ -112,6 +114,7 @@ impl Parking {
         payments::spawn(self);
         sessions::spawn(self);
         analytics::spawn(self);
+        guests::spawn(self);
     }
 
     /// What is so now, from memory.

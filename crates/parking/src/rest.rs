@@ -3,8 +3,8 @@
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
-    Parking, analytics, apds, exports, lots, payments, permits, public, receipts, reservations, sensors, sessions,
-    spots, tariffs,
+    Parking, analytics, apds, exports, guests, lots, payments, permits, public, receipts, reservations, sensors,
+    sessions, spots, tariffs,
 };
 
 /// All routes of the domain, with their whole paths (`/api/v1/…`). They need identity's session layer around them.
@@ -19,6 +19,7 @@ pub fn router(parking: Parking) -> OpenApiRouter {
         .merge(receipts::rest::routes())
         .merge(sessions::rest::routes())
         .merge(permits::rest::routes())
+        .merge(guests::rest::routes())
         .merge(analytics::rest::routes())
         .merge(exports::rest::routes())
         .merge(apds::rest::routes())

@@ -61,12 +61,14 @@ impl Wall {
 
     /// As [`Wall::span`], without the day where it is the day of `on`.
     pub fn span_on(&self, on: Timestamp, from: Timestamp, until: Timestamp) -> String {
-        let (day, begin, end) = (self.at(on).date(), self.at(from), self.at(until));
-        let text = |at: &Zoned| {
-            let form = if at.date() == day { "%H:%M" } else { "%a %-d %b, %H:%M" };
-            at.strftime(form).to_string()
-        };
-        format!("{} – {}", text(&begin), text(&end))
+        format!("{} – {}", self.text_on(on, from), self.text_on(on, until))
+    }
+
+    /// `08:30`; with its day where that is not the day of `on`.
+    pub fn text_on(&self, on: Timestamp, at: Timestamp) -> String {
+        let (day, at) = (self.at(on).date(), self.at(at));
+        let form = if at.date() == day { "%H:%M" } else { "%a %-d %b, %H:%M" };
+        at.strftime(form).to_string()
     }
 }
 

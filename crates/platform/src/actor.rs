@@ -25,6 +25,8 @@ pub enum Principal {
     },
     /// Whoever holds the configured admin token.
     AdminToken,
+    /// Somebody without an account, such as who parks by the code at a spot; may nothing of what a role may.
+    Guest,
     /// Portico itself: jobs, start-up, the command line.
     System,
 }
@@ -77,7 +79,7 @@ impl Actor {
             Principal::User { role, .. } => role.may(permission),
             Principal::Service { scopes, .. } => scopes.contains(&permission),
             Principal::AdminToken | Principal::System => true,
-            Principal::Device { .. } => false,
+            Principal::Device { .. } | Principal::Guest => false,
         }
     }
 
@@ -102,6 +104,7 @@ impl Actor {
             Principal::Device { id } => format!("device:{id}"),
             Principal::Service { name, .. } => format!("service:{name}"),
             Principal::AdminToken => "admin_token".to_owned(),
+            Principal::Guest => "guest".to_owned(),
             Principal::System => "system".to_owned(),
         }
     }

@@ -229,7 +229,7 @@ impl Elsewhere {
                 (_, known) if self.others.contains_key(known) => &self.others[known],
                 ("{device_id}", _) | (_, "devices" | "telemetry" | "locks" | "grants") => &self.device,
                 // Nobody has one of these here; that one's id opens none is for their own tests.
-                (_, "deliveries" | "browsers" | "passkeys" | "codes") => &self.device,
+                (_, "deliveries" | "browsers" | "passkeys" | "codes" | "stays") => &self.device,
                 (_, other) if BY_SEGMENT.contains(&other) => &self.device,
                 _ => return None,
             });

@@ -136,6 +136,16 @@ pub fn LotForm(
             <fieldset class="field park-group">
                 <legend>"Reservations"</legend>
                 <Tick form name="is_bookable" label="Drivers may reserve" is_set=lot.booking.is_bookable />
+                <Tick
+                    form
+                    name="is_walk_up"
+                    label="Anybody at a spot may park by its code, without an account"
+                    is_set=lot.booking.is_walk_up
+                />
+                <p class="field-help">
+                    "Whoever scans the QR code of a free spot says how long, sees the price and parks at once. The shortest and the longest time below hold; without Stripe it is paid for at the machine. "
+                    <a href=format!("/parking/{}/codes", lot.id)>"Print the codes"</a>
+                </p>
                 <div class="form-pair park-thirds">{numbers(form, &lot, &BOOKING)}</div>
             </fieldset>
             <div>

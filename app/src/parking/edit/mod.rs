@@ -65,6 +65,7 @@ pub struct TypedLot {
     pub stale_after_minutes: String,
     pub low_battery_percent: String,
     pub is_bookable: String,
+    pub is_walk_up: String,
     pub hold_minutes: String,
     pub early_minutes: String,
     pub no_show_minutes: String,
@@ -100,6 +101,7 @@ impl TypedLot {
             low_battery_percent: or("low_battery_percent", &self.low_battery_percent, usual.low_battery_percent)?,
             booking: BookingRules {
                 is_bookable: !self.is_bookable.is_empty(),
+                is_walk_up: !self.is_walk_up.is_empty(),
                 hold_minutes: or("hold_minutes", &self.hold_minutes, rules.hold_minutes)?,
                 early_minutes: or("early_minutes", &self.early_minutes, rules.early_minutes)?,
                 no_show_minutes: whole("no_show_minutes", &self.no_show_minutes)?,

@@ -141,6 +141,10 @@ fn EditBody(shown: Memo<EditView>, forms: EditForms) -> impl IntoView {
                     <Icon glyph=Glyph::Check />
                     <span>"Done"</span>
                 </a>
+                <a class="button" href=format!("/parking/{id}/codes")>
+                    <Icon glyph=Glyph::Parking />
+                    <span>"QR codes"</span>
+                </a>
                 <RemoveLot form=forms.delete_lot id=id.to_string() name=lot.name.clone() />
             </div>
         </div>

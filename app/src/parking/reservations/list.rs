@@ -60,7 +60,17 @@ fn row(one: Reservation) -> ReservationRow {
         id: one.id,
         place: format!("{}, {}", one.level, one.lot_name),
         when: Wall::of(&one.time_zone).span(one.start_time, one.end_time),
-        who: if one.user_name.is_empty() { one.user_email } else { one.user_name },
+        who: match (one.user_name.is_empty(), one.user_email.is_empty(), one.is_walk_up) {
+            (false, ..) => one.user_name,
+            (true, false, _) => one.user_email,
+            (true, true, is_walk_up) => {
+                if is_walk_up {
+                    "Without an account".to_owned()
+                } else {
+                    String::new()
+                }
+            }
+        },
         plate: one.plate,
         state: one.state,
         price: price_text(one.amount_minor, &one.currency),

@@ -102,7 +102,21 @@ fn SpotBody(shown: Memo<SpotView>, update: FormState, delete: FormState) -> impl
                         .with(|shown| (shown.lot.clone(), shown.spot.id.clone(), shown.spot.is_disabled));
                     (!is_disabled).then(|| view! { <ReserveButton lot spot /> })
                 }}
-                {may_manage.then(|| view! { <Manage shown update delete /> })}
+                {may_manage
+                    .then(|| {
+                        let code = move || {
+                            spot.with(|spot| {
+                                let path = format!("/parking/{}/codes", spot.lot_id);
+                                crate::ui::address(&path, [("spot", spot.id.as_str())])
+                            })
+                        };
+                        view! {
+                            <a class="button" href=code>
+                                "QR code"
+                            </a>
+                            <Manage shown update delete />
+                        }
+                    })}
             </div>
         </div>
         <div class="columns">

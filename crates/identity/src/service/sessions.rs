@@ -101,7 +101,7 @@ impl Identity {
                 }
                 Ok(live.is_some_and(|live| live == *scopes))
             }
-            Principal::Device { .. } | Principal::AdminToken | Principal::System => Ok(true),
+            Principal::Device { .. } | Principal::AdminToken | Principal::Guest | Principal::System => Ok(true),
         }
     }
 

@@ -10,12 +10,15 @@ use crate::{DoorId, LotId, ParkingLevelId, TariffId, Timestamp};
 #[serde(default)]
 #[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "server", schema(example = json!({
-    "is_bookable": true, "hold_minutes": 15, "early_minutes": 15, "no_show_minutes": 60, "min_minutes": 15,
-    "max_minutes": 1440, "ahead_days": 90, "refund_until_hours": 24, "late_refund_percent": 50, "grace_minutes": 15
+    "is_bookable": true, "is_walk_up": false, "hold_minutes": 15, "early_minutes": 15, "no_show_minutes": 60,
+    "min_minutes": 15, "max_minutes": 1440, "ahead_days": 90, "refund_until_hours": 24, "late_refund_percent": 50,
+    "grace_minutes": 15
 })))]
 pub struct BookingRules {
     /// Whether drivers may reserve.
     pub is_bookable: bool,
+    /// Whether anybody who stands at a spot may park there by its code, without an account.
+    pub is_walk_up: bool,
     /// How long an unpaid reservation is held, 1 to 1,440 minutes.
     pub hold_minutes: i64,
     /// How long before its time a reservation keeps its spot free, and its holder may come, 0 to 240 minutes.
@@ -40,6 +43,7 @@ impl Default for BookingRules {
     fn default() -> Self {
         Self {
             is_bookable: true,
+            is_walk_up: false,
             hold_minutes: 15,
             early_minutes: 15,
             no_show_minutes: Some(60),
@@ -111,8 +115,8 @@ impl BookingRules {
     "longitude": 13.405, "time_zone": null, "time_zone_in_force": "Europe/Berlin",
     "tariff_id": "0199a0000000700080000000000000a4", "gate_door_id": null, "is_public": false, "debounce_s": 5,
     "stale_after_minutes": 30, "low_battery_percent": 20,
-    "booking": {"is_bookable": true, "hold_minutes": 15, "early_minutes": 15, "no_show_minutes": 60, "min_minutes": 15,
-        "max_minutes": 1440, "ahead_days": 90, "refund_until_hours": 24, "late_refund_percent": 50, "grace_minutes": 15},
+    "booking": {"is_bookable": true, "is_walk_up": false, "hold_minutes": 15, "early_minutes": 15,
+        "no_show_minutes": 60, "min_minutes": 15, "max_minutes": 1440, "ahead_days": 90, "refund_until_hours": 24, "late_refund_percent": 50, "grace_minutes": 15},
     "counts": {"total": 120, "available": 31, "occupied": 80, "reserved": 6, "unknown": 2, "disabled": 1},
     "distance_m": null, "created_at": "2026-11-20T02:00:00.000+00:00", "updated_at": "2026-11-20T02:00:00.000+00:00"
 })))]

@@ -78,7 +78,8 @@ words! {
     "hold_until": null, "check_in_time": null, "check_out_time": null, "tariff_id": "0199a0000000700080000000000000a4",
     "tariff_version": 3, "price": {"total_minor": 600, "currency": "EUR", "parts": []}, "total_amount": 6.0,
     "amount_minor": 600, "currency": "EUR", "payment_status": "pending", "paid_minor": 0, "refunded_minor": 0,
-    "paid_on_site_at": null, "early_minutes": 15, "has_gate": true, "created_at": "2026-11-21T02:00:00.000+00:00",
+    "paid_on_site_at": null, "early_minutes": 15, "has_gate": true, "is_walk_up": false,
+    "created_at": "2026-11-21T02:00:00.000+00:00",
     "updated_at": "2026-11-21T02:00:00.000+00:00"
 })))]
 pub struct Reservation {
@@ -128,6 +129,9 @@ pub struct Reservation {
     pub early_minutes: i64,
     /// Whether its lot has a door or barrier that opens for its holder.
     pub has_gate: bool,
+    /// Whether it was begun at the spot, by its code, without an account.
+    #[serde(default)]
+    pub is_walk_up: bool,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }

@@ -94,9 +94,21 @@ impl Parking {
         self.payments()?;
         let (mut tx, _, _) = self.begin_spots(actor.organization).await?;
         let one = self.visible(&mut tx, actor, id, Permission::OperateParking).await?;
+        self.payable_found(tx, actor.organization, &one).await
+    }
+
+    /// As [`Parking::payable`], of a reservation that the caller may pay.
+    pub(crate) async fn payable_found(
+        &self,
+        mut tx: Tx,
+        organization: OrganizationId,
+        one: &Reservation,
+    ) -> Result<Payable> {
+        self.payments()?;
+        let id = one.id;
         let known = store::of_reservation(&mut tx, id).await?;
         let open = known.iter().rev().find(|payment| payment.is_open());
-        let due = due_minor(&one);
+        let due = due_minor(one);
         let is_payable = one.state.has_spot() && due > 0;
         if !is_payable && open.is_none() {
             return Err(Error::conflict("nothing_due", "Nothing is to be paid."));
@@ -108,15 +120,15 @@ impl Parking {
                 for old in known.iter().filter(|payment| payment.is_open()) {
                     store::save(&mut tx, &Payment { next_at: self.0.platform.clock.now(), ..old.clone() }).await?;
                 }
-                self.want_payment(&mut tx, actor.organization, &one).await?;
+                self.want_payment(&mut tx, organization, one).await?;
                 let known = store::of_reservation(&mut tx, id).await?;
                 known.into_iter().next_back().ok_or_else(|| Error::internal("a payment is missing"))?
             }
         };
         tx.commit().await?;
-        let intent = self.intent_of(&payment, &one).await?;
+        let intent = self.intent_of(&payment, one).await?;
         self.apply_intent(&intent).await?;
-        self.payable_by(actor, id, &intent).await
+        self.payable_by(organization, id, &intent).await
     }
 
     /// Looks how a payment stands, or pays it with a means of payment that Stripe knows. Permission: as [`Parking::payable`].
@@ -136,10 +148,15 @@ impl Parking {
         let confirmed = self.payments()?.client.confirm_payment_intent(&key, &intent, &confirmation).await;
         let confirmed = confirmed.map_err(|error| refused(&error))?;
         self.apply_intent(&confirmed).await?;
-        self.payable_by(actor, id, &confirmed).await
+        self.payable_by(actor.organization, id, &confirmed).await
     }
 
-    async fn payable_by(&self, actor: &Actor, id: ReservationId, intent: &PaymentIntent) -> Result<Payable> {
+    async fn payable_by(
+        &self,
+        organization: OrganizationId,
+        id: ReservationId,
+        intent: &PaymentIntent,
+    ) -> Result<Payable> {
         let is_paid = intent.status == PaymentIntentStatus::Succeeded;
         let secret = intent.client_secret.as_ref().filter(|_| !is_paid);
         Ok(Payable {
@@ -149,7 +166,7 @@ impl Parking {
             amount_minor: intent.amount_minor,
             currency: intent.currency.as_str().to_uppercase(),
             publishable_key: self.payments()?.publishable_key.clone(),
-            reservation: self.shown_reservation(actor.organization, id).await?,
+            reservation: self.shown_reservation(organization, id).await?,
         })
     }
 
@@ -243,6 +260,11 @@ impl Step {
                 let late = !one.state.has_spot();
                 if one.state == ReservationState::Held {
                     one.state = ReservationState::Confirmed;
+                    if one.is_walk_up {
+                        // He stands there already.
+                        one.state = ReservationState::CheckedIn;
+                        one.check_in_time = Some(one.start_time);
+                    }
                     one.hold_until = None;
                 }
                 if due_minor(&one) <= 0 {

@@ -17,8 +17,9 @@ use serde_json::json;
 
 use super::wish::{self, Wanted};
 use super::{not_available, store};
+use crate::memory::Held;
 use crate::payments::{self, due_minor};
-use crate::{Parking, announce, tariffs};
+use crate::{Parking, announce, guests, tariffs};
 
 /// What is to be another in a reservation; absent: as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Deserialize, utoipa::ToSchema)]
@@ -39,13 +40,14 @@ pub struct Change {
 }
 
 /// Whose a reservation is, and how he is reached.
-struct Contact {
-    user_id: Option<UserId>,
-    name: String,
-    email: String,
-    phone: Option<String>,
-    plate: String,
-    notes: String,
+#[derive(Default)]
+pub(crate) struct Contact {
+    pub user_id: Option<UserId>,
+    pub name: String,
+    pub email: String,
+    pub phone: Option<String>,
+    pub plate: String,
+    pub notes: String,
 }
 
 /// What a stay costs, and by which version of which tariff.
@@ -53,6 +55,18 @@ struct Priced {
     tariff: Option<(TariffId, i64)>,
     price: Price,
 }
+
+/// What is written when somebody books.
+pub(crate) struct Booking<'b, 'h> {
+    pub wanted: &'b Wanted<'h>,
+    pub spot: &'b Spot,
+    pub who: Contact,
+    /// He stands there already, without an account: what is kept of the secret of his stay.
+    pub guest_hash: Option<[u8; 32]>,
+}
+
+/// A transaction that changes spots, as [`Parking::begin_spots`] begins it.
+pub(crate) type Begun = (Tx, i64, Arc<Held>);
 
 impl Parking {
     /// What a reservation would cost and whether it can be had; of several spots that fit, the first that is free.
@@ -68,7 +82,19 @@ impl Parking {
         let wanted = wish::read(actor, &held, wish, now)?;
         let free = free_spots(&mut tx, &wanted, now).await?;
         let shown = free.first().or(wanted.spots.first()).copied().ok_or_else(not_available)?;
-        let priced = self.price_of(&mut tx, actor.organization, &wanted, shown).await?;
+        self.quote_of(&mut tx, actor.organization, &wanted, shown, !free.is_empty()).await
+    }
+
+    /// What a spot costs in that time.
+    pub(crate) async fn quote_of(
+        &self,
+        tx: &mut Tx,
+        organization: OrganizationId,
+        wanted: &Wanted<'_>,
+        shown: &Spot,
+        is_free: bool,
+    ) -> Result<Quote> {
+        let priced = self.price_of(tx, organization, wanted, shown).await?;
         Ok(Quote {
             spot_id: shown.id.clone(),
             spot_key: shown.key,
@@ -79,7 +105,7 @@ impl Parking {
             time_zone: wanted.lot.time_zone_in_force.clone(),
             start_time: wanted.start,
             end_time: wanted.end,
-            is_free: !free.is_empty(),
+            is_free,
             pay_online: self.takes_payments() && priced.price.total_minor > 0,
             hold_minutes: wanted.lot.booking.hold_minutes,
             price: priced.price,
@@ -92,15 +118,34 @@ impl Parking {
     /// Forbidden, not found, invalid fields; conflict when somebody else has it then, or the lot takes no reservations.
     pub async fn reserve(&self, actor: &Actor, wish: &Wish) -> Result<Reservation> {
         actor.require(Permission::UseParking)?;
-        let platform = &self.0.platform;
-        let (organization, now) = (actor.organization, platform.clock.now());
-        let (mut tx, version, held) = self.begin_spots(organization).await?;
+        let now = self.0.platform.clock.now();
+        let (mut tx, version, held) = self.begin_spots(actor.organization).await?;
         let wanted = wish::read(actor, &held, wish, now)?;
         let who = self.contact(&mut tx, actor, wish).await?;
         let free = free_spots(&mut tx, &wanted, now).await?;
         let spot = free.first().copied().ok_or_else(not_available)?;
-        let Priced { tariff, price } = self.price_of(&mut tx, organization, &wanted, spot).await?;
+        self.book(actor, (tx, version), Booking { wanted: &wanted, spot, who, guest_hash: None }).await
+    }
+
+    /// Writes a reservation of a spot that is free, as far as the caller knows; the database refuses it when it is not. Who
+    /// stands there already is checked in at once, unless he pays first.
+    pub(crate) async fn book(
+        &self,
+        actor: &Actor,
+        (mut tx, version): (Tx, i64),
+        booking: Booking<'_, '_>,
+    ) -> Result<Reservation> {
+        let Booking { wanted, spot, who, guest_hash } = booking;
+        let (organization, now) = (actor.organization, self.0.platform.clock.now());
+        let Priced { tariff, price } = self.price_of(&mut tx, organization, wanted, spot).await?;
         let pays_online = self.takes_payments() && price.total_minor > 0;
+        let is_walk_up = guest_hash.is_some();
+        let state = match (pays_online, is_walk_up) {
+            (true, _) => ReservationState::Held,
+            (false, true) => ReservationState::CheckedIn,
+            (false, false) => ReservationState::Confirmed,
+        };
+        let hold_until = now.plus_secs(wanted.lot.booking.hold_minutes * 60);
         let reservation = Reservation {
             id: ReservationId::generate(),
             spot_id: spot.id.clone(),
@@ -113,10 +158,10 @@ impl Parking {
             start_time: wanted.start,
             end_time: wanted.end,
             duration_hours: 0.0,
-            state: if pays_online { ReservationState::Held } else { ReservationState::Confirmed },
+            state,
             status: String::new(),
-            hold_until: pays_online.then(|| now.plus_secs(wanted.lot.booking.hold_minutes * 60)),
-            check_in_time: None,
+            hold_until: pays_online.then(|| hold_until.min(wanted.end)),
+            check_in_time: (state == ReservationState::CheckedIn).then_some(now),
             check_out_time: None,
             tariff_id: tariff.map(|(id, _)| id),
             tariff_version: tariff.map(|(_, version)| version),
@@ -130,6 +175,7 @@ impl Parking {
             paid_on_site_at: None,
             early_minutes: wanted.lot.booking.early_minutes,
             has_gate: wanted.lot.gate_door_id.is_some(),
+            is_walk_up,
             user_id: who.user_id,
             user_name: who.name,
             user_email: who.email,
@@ -141,6 +187,9 @@ impl Parking {
         };
         if !self.save(&mut tx, organization, wanted.lot, &reservation, &actor.label()).await? {
             return Err(not_available());
+        }
+        if let Some(hash) = guest_hash {
+            guests::store::set_hash(&mut tx, organization, reservation.id, &hash).await?;
         }
         if pays_online {
             self.want_payment(&mut tx, organization, &reservation).await?;
@@ -162,10 +211,20 @@ impl Parking {
     /// # Errors
     /// Forbidden, not found, invalid fields; conflict when it is over, or somebody else has the spot then.
     pub async fn change_reservation(&self, actor: &Actor, id: ReservationId, change: &Change) -> Result<Reservation> {
-        let platform = &self.0.platform;
-        let (organization, now) = (actor.organization, platform.clock.now());
-        let (mut tx, version, held) = self.begin_spots(organization).await?;
+        let (mut tx, version, held) = self.begin_spots(actor.organization).await?;
         let before = self.visible(&mut tx, actor, id, Permission::OperateParking).await?;
+        self.change_found(actor, (tx, version, held), before, change).await
+    }
+
+    /// As [`Parking::change_reservation`], of one that the caller may change.
+    pub(crate) async fn change_found(
+        &self,
+        actor: &Actor,
+        (mut tx, version, held): Begun,
+        before: Reservation,
+        change: &Change,
+    ) -> Result<Reservation> {
+        let (organization, now, id) = (actor.organization, self.0.platform.clock.now(), before.id);
         if !before.state.has_spot() {
             return Err(over());
         }
@@ -205,6 +264,9 @@ impl Parking {
                 return Err(Error::field("end_time", "lies after the beginning and after now"));
             }
             let from = if has_begun { now } else { after.start_time };
+            if !after.is_walk_up {
+                wish::check_bookable(actor, lot)?;
+            }
             wish::check_times(
                 actor,
                 lot,
@@ -336,7 +398,7 @@ impl Parking {
     }
 }
 
-pub(super) fn over() -> Error {
+pub(crate) fn over() -> Error {
     Error::conflict("reservation_over", "The reservation is over.")
 }
 

@@ -17,8 +17,9 @@ use crate::Parking;
 use crate::search::{cleaned, read_cursor};
 
 pub use book::Change;
+pub(crate) use book::{Begun, Booking, Contact, over};
 pub(crate) use jobs::spawn;
-pub(crate) use wish::{moment, zone_of};
+pub(crate) use wish::{Wanted, moment, zone_of};
 
 /// Most reservations on a page.
 pub const MAX_PAGE: i64 = 500;

@@ -7,7 +7,7 @@ use portico_platform::audit::Entry;
 use portico_platform::{Actor, Error, Result, Tx};
 use serde_json::json;
 
-use super::book::over;
+use super::book::{Begun, over};
 use super::gate::right_name;
 use super::store;
 use crate::{Parking, payments};
@@ -120,9 +120,21 @@ impl Parking {
         action: &'static str,
         change: impl FnOnce(&mut Reservation, portico_model::Timestamp) -> Result<()> + Send,
     ) -> Result<Reservation> {
-        let (organization, now) = (actor.organization, self.0.platform.clock.now());
-        let (mut tx, version, held) = self.begin_spots(organization).await?;
+        let (mut tx, version, held) = self.begin_spots(actor.organization).await?;
         let before = self.visible(&mut tx, actor, id, Permission::OperateParking).await?;
+        self.step_found(actor, (tx, version, held), before, action, change).await
+    }
+
+    /// A step of a reservation that the caller may take.
+    pub(crate) async fn step_found(
+        &self,
+        actor: &Actor,
+        (mut tx, version, held): Begun,
+        before: Reservation,
+        action: &'static str,
+        change: impl FnOnce(&mut Reservation, portico_model::Timestamp) -> Result<()> + Send,
+    ) -> Result<Reservation> {
+        let (organization, now, id) = (actor.organization, self.0.platform.clock.now(), before.id);
         let mut after = before.clone();
         change(&mut after, now)?;
         if after == before {

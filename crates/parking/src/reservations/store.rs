@@ -24,6 +24,7 @@ struct Row {
     building_zone: Option<String>,
     booking: Option<String>,
     has_gate: bool,
+    is_walk_up: bool,
     user_id: Option<UserId>,
     name: String,
     email: String,
@@ -102,6 +103,7 @@ impl TryFrom<Row> for Reservation {
             paid_on_site_at: row.paid_on_site_at,
             early_minutes: booking.early_minutes,
             has_gate: row.has_gate,
+            is_walk_up: row.is_walk_up,
             created_at: row.created_at,
             updated_at: row.updated_at,
         })
@@ -114,7 +116,8 @@ macro_rules! select {
             "select r.id, r.spot_id, s.code, s.zone, v.name as level, r.lot_id, l.name as lot_name, l.time_zone,
                  (select o.time_zone from organization_settings o where o.organization_id = r.organization_id)
                      as building_zone,
-                 l.booking, coalesce(l.gate_door_id is not null, false) as has_gate, r.user_id, r.name, r.email, r.phone, r.plate, r.notes, r.start_at,
+                 l.booking, coalesce(l.gate_door_id is not null, false) as has_gate,
+                 (r.guest_hash is not null) as is_walk_up, r.user_id, r.name, r.email, r.phone, r.plate, r.notes, r.start_at,
                  r.end_at, r.state, r.hold_until, r.checked_in_at, r.checked_out_at, r.tariff_id, r.tariff_version,
                  r.price, r.amount_minor, r.currency, r.payment_status, r.paid_minor, r.refunded_minor,
                  r.paid_on_site_at, r.created_at, r.updated_at

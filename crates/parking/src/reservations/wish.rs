@@ -68,13 +68,18 @@ pub fn times(zone: &TimeZone, wish: &Wish) -> Result<(Timestamp, Timestamp)> {
     Ok((start, end))
 }
 
-/// That the lot allows it. Those who operate it are only kept from what makes no sense.
+/// That the lot takes reservations, or from those who operate it.
+pub fn check_bookable(actor: &Actor, lot: &Lot) -> Result<()> {
+    if lot.booking.is_bookable || actor.may(Permission::OperateParking) {
+        return Ok(());
+    }
+    Err(Error::conflict("not_bookable", "Spots of this lot cannot be reserved."))
+}
+
+/// That the lot allows these times. Those who operate it are only kept from what makes no sense.
 pub fn check_times(actor: &Actor, lot: &Lot, start: Timestamp, end: Timestamp, now: Timestamp) -> Result<()> {
     let rules = &lot.booking;
     let operates = actor.may(Permission::OperateParking);
-    if !rules.is_bookable && !operates {
-        return Err(Error::conflict("not_bookable", "Spots of this lot cannot be reserved."));
-    }
     let mut check = Check::default();
     if start < now.plus_millis(-PAST_MS) {
         check.problem("start_time", "lies in the past");
@@ -117,6 +122,7 @@ pub fn read<'h>(actor: &Actor, held: &'h Held, wish: &Wish, now: Timestamp) -> R
     };
     let zone = zone_of(lot);
     let (start, end) = times(&zone, wish)?;
+    check_bookable(actor, lot)?;
     check_times(actor, lot, start, end, now)?;
     Ok(Wanted { lot, zone, spots, start, end })
 }

@@ -5,6 +5,7 @@ mod analytics;
 mod double;
 mod exports;
 mod gate;
+mod guests;
 mod lots;
 mod payments;
 mod receipts;

@@ -136,6 +136,10 @@ pub const KEYS: &[Key] = &[
     key("parking.reading_retention_days", "Days that single measurements of parking sensors are kept."),
     key("parking.plate_retention_days", "Days that the number plates of vehicles that have left are kept."),
     key(
+        "parking.guest_retention_days",
+        "Days after the end of a stay without an account until its e-mail address and number plate are blanked.",
+    ),
+    key(
         "stripe.secret_key",
         "Secret or restricted key of a Stripe account (`sk_…`, `rk_…`): parking is paid for online with it. Unset: at the place. Secret.",
     ),

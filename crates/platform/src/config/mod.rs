@@ -130,6 +130,7 @@ pub struct AccessConfig {
 pub struct ParkingConfig {
     pub reading_retention_days: i64,
     pub plate_retention_days: i64,
+    pub guest_retention_days: i64,
 }
 
 /// Payments through Stripe.
@@ -269,7 +270,7 @@ impl Default for AccessConfig {
 
 impl Default for ParkingConfig {
     fn default() -> Self {
-        Self { reading_retention_days: 30, plate_retention_days: 30 }
+        Self { reading_retention_days: 30, plate_retention_days: 30, guest_retention_days: 30 }
     }
 }
 

@@ -29,7 +29,7 @@ use crate::error::{Error, Result};
 pub enum RouteClass {
     /// Where passwords are tried.
     SignIn,
-    /// Where accounts, devices and locks are made, and readers hand in the cards and fingers they were shown.
+    /// Where accounts, devices, locks and stays without an account are made, and readers hand in the cards and fingers they were shown.
     Register,
     /// Health, metrics, files, and the external broker's questions, which carry a token too long to guess.
     Free,
@@ -57,7 +57,9 @@ impl RouteClass {
             | "/api/v1/smart-lock/auth/register"
             | "/api/v1/smart-lock/auth/signup"
             | "/api/v1/smart-lock/locks/register"
-            | "/sfn/identity/sign_up" => Self::Register,
+            | "/sfn/identity/sign_up"
+            | "/sfn/parking/begin_stay" => Self::Register,
+            path if path.starts_with("/api/v1/public/spots/") && path.ends_with("/stays") => Self::Register,
             _ => {
                 const PATHS: [&str; 6] =
                     ["login", "step-up", "passkey", "password-reset", "verify-email", "invitation"];
@@ -134,7 +136,7 @@ impl RateLimits {
             Principal::User { id, .. } => check(self.0.user.as_ref(), *id, scope),
             Principal::Device { id } => check(self.0.device.as_ref(), *id, scope),
             Principal::Service { id, .. } => check(self.0.service.as_ref(), *id, scope),
-            Principal::AdminToken | Principal::System => Ok(()),
+            Principal::AdminToken | Principal::Guest | Principal::System => Ok(()),
         }
     }
 }
@@ -313,6 +315,9 @@ mod tests {
         assert_eq!(class(Method::POST, "/api/v1/auth/password-reset"), RouteClass::SignIn);
         assert_eq!(class(Method::POST, "/api/v1/auth/refresh"), RouteClass::Other);
         assert_eq!(class(Method::POST, "/sfn/identity/sign_up"), RouteClass::Register);
+        assert_eq!(class(Method::POST, "/sfn/parking/begin_stay"), RouteClass::Register);
+        assert_eq!(class(Method::POST, "/api/v1/public/spots/0199/stays"), RouteClass::Register);
+        assert_eq!(class(Method::POST, "/api/v1/public/spots/0199/quote"), RouteClass::Other);
         assert_eq!(class(Method::POST, "/sfn/identity/sign_in"), RouteClass::SignIn);
         assert_eq!(class(Method::POST, "/sfn/identity/set_up"), RouteClass::SignIn);
         assert_eq!(class(Method::POST, "/sfn/identity/sign_out"), RouteClass::Other);

@@ -86,13 +86,7 @@ pub async fn get_reservation(id: String) -> Result<PassView, Failure> {
 /// The code that leads to the page of the reservation.
 #[cfg(feature = "ssr")]
 fn qr(id: ReservationId) -> Result<String, Failure> {
-    use fast_qr::QRBuilder;
-    use fast_qr::convert::svg::SvgBuilder;
-
-    let address = format!("{}/reservations/{id}", crate::server::endpoints().http.trim_end_matches('/'));
-    let too_large = |_| Failure::new(500, "internal", "The code of this reservation could not be drawn.");
-    let code = QRBuilder::new(address.as_str()).build().map_err(too_large)?;
-    Ok(SvgBuilder::default().to_str(&code))
+    crate::parking::qr::svg(&format!("{}/reservations/{id}", crate::server::endpoints().http.trim_end_matches('/')))
 }
 
 impl Ask for GetReservation {
