@@ -1,7 +1,7 @@
 //! What the page's Stripe.js asks of the double. The script itself is tried in a browser.
 
-use crate::double::Double;
 use portico_parking::stripe::{PaymentIntent, PaymentIntentStatus};
+use portico_stripe_double::Double;
 use secrecy::ExposeSecret;
 use serde_json::Value;
 

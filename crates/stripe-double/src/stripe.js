@@ -130,7 +130,14 @@
           throw new Error('IntegrationError: You must provide `confirmParams.return_url` unless `redirect` is "if_required".');
         }
         const fields = { key, client_secret: secret, number: element.number(), return_url: returnUrl };
-        const answer = await finish(await ask('/v3/confirm', fields), element, secret);
+        const first = await ask('/v3/confirm', fields);
+        // The bank asks on a page of its own, and leads back to ours.
+        const elsewhere = first.paymentIntent?.next_action?.redirect_to_url?.url;
+        if (elsewhere) {
+          location.assign(elsewhere);
+          return new Promise(() => {});
+        }
+        const answer = await finish(first, element, secret);
         if (answer.error || redirect === 'if_required') return answer;
         const url = new URL(returnUrl, location.href);
         url.searchParams.set('payment_intent', answer.paymentIntent.id);
