@@ -86,7 +86,10 @@
   class Elements {
     #made = new Map();
 
-    constructor(options) { this.clientSecret = options?.clientSecret; }
+    constructor(options) {
+      this.clientSecret = options?.clientSecret;
+      this.update(options);
+    }
 
     create(type) {
       if (type !== 'payment') throw new Error(`The double has no "${type}" element.`);
@@ -106,7 +109,14 @@
 
     async fetchUpdates() { return {}; }
 
-    update() {}
+    // Stripe takes no colours but these (https://docs.stripe.com/elements/appearance-api#commonly-used-variables).
+    update(options) {
+      for (const [name, value] of Object.entries(options?.appearance?.variables ?? {})) {
+        if (name.startsWith('color') && !/^(#[0-9a-f]{3,8}|(rgb|hsl)a?\([\d\s.,%]+\))$/i.test(value)) {
+          throw new Error(`IntegrationError: ${name} is no colour: ${value}`);
+        }
+      }
+    }
   }
 
   function Stripe(key) {

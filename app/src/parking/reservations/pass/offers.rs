@@ -37,6 +37,8 @@ pub struct Offers {
     pub change_all: bool,
     pub cancel: bool,
     pub note_paid: bool,
+    /// By card, in the page.
+    pub pay: bool,
     /// From when on one may come, in words; while it is too early.
     pub comes_from: String,
     /// What cancelling means, in words.
@@ -76,6 +78,7 @@ impl Offers {
             change_all: waits && now < one.start_time,
             cancel: waits,
             note_paid: operates && due_minor > 0,
+            pay: one.state.has_spot() && due_minor > 0,
             comes_from: String::new(),
             cancelling: String::new(),
             due_minor,
@@ -203,6 +206,9 @@ pub(crate) mod tests {
         assert_eq!(over, Offers::default());
         assert!(!before.note_paid, "only who looks after the lot notes payments");
         assert!(Offers::of(&reservation(ReservationState::Confirmed), at(1), false, true).note_paid);
+        assert!(offers(ReservationState::Held, 1).pay && before.pay, "also what was to be paid at the place");
+        assert!(!offers(ReservationState::Completed, 13).pay);
+        assert!(!Offers::of(&reservation(ReservationState::Held), at(1), false, false).pay);
     }
 
     #[test]

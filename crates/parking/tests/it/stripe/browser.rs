@@ -54,6 +54,25 @@ async fn a_bank_can_want_to_hear_from_the_payer() {
 }
 
 #[tokio::test]
+async fn a_bank_can_ask_on_a_page_of_its_own_and_lead_back() {
+    let double = start().await;
+    let client = client(&double);
+    let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    for (outcome, told) in [("complete", "succeeded"), ("fail", "failed")] {
+        let intent = client.create_payment_intent(&key(outcome), &new_payment(1_000)).await.unwrap();
+        let form = "number=4000000000003220&return_url=https%3A%2F%2Fpage.example%2Fpay";
+        let (_, answer) = ask(&double, "confirm", &intent, form).await;
+        let bank = answer["paymentIntent"]["next_action"]["redirect_to_url"]["url"].as_str().unwrap().to_owned();
+        assert!(http.get(&bank).send().await.unwrap().text().await.unwrap().contains("Complete authentication"));
+        let back = http.post(&bank).body(format!("outcome={outcome}")).send().await.unwrap();
+        let location = back.headers()["location"].to_str().unwrap();
+        assert!(location.starts_with("https://page.example/pay?payment_intent=pi_"), "{location}");
+        assert!(location.ends_with(&format!("&redirect_status={told}")), "{location}");
+        assert_eq!(http.post(&bank).send().await.unwrap().status(), 400, "it is answered once");
+    }
+}
+
+#[tokio::test]
 async fn without_the_client_secret_and_the_right_key_nothing_happens() {
     let double = start().await;
     client(&double).create_payment_intent(&key("a"), &new_payment(1_000)).await.unwrap();
