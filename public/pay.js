@@ -123,9 +123,14 @@ class CardForm extends HTMLElement {
   }
 
   disconnectedCallback() {
+    if (this.#button) this.takeDown();
+  }
+
+  takeDown() {
     this.#follower?.abort();
     this.#elements?.getElement("payment")?.destroy();
     this.#elements = undefined;
+    this.#button.hidden = true;
   }
 
   say(text) {
@@ -160,8 +165,7 @@ class CardForm extends HTMLElement {
   settled({ status }) {
     if (status !== "succeeded" && status !== "processing") return false;
     this.say(status === "succeeded" ? "It is paid." : "The payment is on its way. This page goes on when it has arrived.");
-    this.#host.replaceChildren();
-    this.#button.hidden = true;
+    this.takeDown();
     this.changed();
     return true;
   }
@@ -172,6 +176,7 @@ class CardForm extends HTMLElement {
     this.#stripe = Stripe(key, { locale: document.documentElement.lang || "auto" });
     this.#elements = this.#stripe.elements({ clientSecret, appearance: appearance() });
     const element = this.#elements.create("payment");
+    this.#host.replaceChildren();
     await new Promise((done, fail) => {
       element.on("ready", done);
       element.on("loaderror", ({ error }) => fail(new Error(error?.message ?? NO_ANSWER)));
@@ -230,11 +235,13 @@ class CardForm extends HTMLElement {
 
   failed(error, again) {
     this.say("");
-    this.changed();
-    // Paid meanwhile, or over: the app says so.
-    if (error.code === "nothing_due") return;
+    this.takeDown();
+    if (error.code === "nothing_due") {
+      // Paid meanwhile, or over: the app says so.
+      this.changed();
+      return;
+    }
     this.complain(error instanceof Error ? error.message : String(error));
-    this.#button.hidden = true;
     const button = document.createElement("button");
     button.type = "button";
     button.className = "button";

@@ -70,7 +70,7 @@ async fn bank(Extract(shared): Extract<Arc<Shared>>, Path(id): Path<String>) -> 
     if shared.state().intent(&id).is_err() {
         return (StatusCode::NOT_FOUND, "There is no such payment.").into_response();
     }
-    let page = r#"<!DOCTYPE html><html lang="en"><title>Bank</title><h1>Is it you who pays?</h1><form method="post">
+    let page = r#"<!DOCTYPE html><html lang="en"><title>Bank</title><link rel="icon" href="data:,"><h1>Is it you who pays?</h1><form method="post">
         <button name="outcome" value="complete">Complete authentication</button>
         <button name="outcome" value="fail">Fail authentication</button></form></html>"#;
     Html(page).into_response()

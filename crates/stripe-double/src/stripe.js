@@ -30,6 +30,7 @@
         type: 'text', name: 'number', inputMode: 'numeric', autocomplete: 'cc-number',
         placeholder: '1234 1234 1234 1234', className: 'stripe-double-number',
       });
+      this.input.style.minHeight = '44px';
       this.input.addEventListener('input', () => this.#emit('change', {
         elementType: 'payment', empty: this.input.value === '', complete: this.number().length >= 12, value: { type: 'card' },
       }));
