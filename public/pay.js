@@ -106,8 +106,10 @@ class CardForm extends HTMLElement {
       return;
     }
     const make = (tag, properties) => Object.assign(document.createElement(tag), properties);
-    this.#status = make("p", { className: "quiet", role: "status" });
-    this.#error = make("p", { className: "form-error", role: "alert", hidden: true });
+    this.#status = make("p", { className: "quiet" });
+    this.#status.setAttribute("role", "status");
+    this.#error = make("p", { className: "form-error", hidden: true });
+    this.#error.setAttribute("role", "alert");
     this.#host = make("div", { className: "pay-host" });
     // Only what this element says itself is news for the app.
     this.#host.addEventListener("change", (event) => event.stopPropagation());

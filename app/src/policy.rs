@@ -4,6 +4,8 @@
 //! What a document may load is settled when it is loaded; moving on inside the app keeps it. So a link to that page is
 //! `rel="external"`, which leptos's router leaves to the browser, and a form that leads there loads it
 //! ([`is_loaded_anew`]). Whoever comes there in another way is helped by `public/pay.js`, which loads it again.
+//! Whoever leaves it by the menu takes its policy along until the next load; its own links, and the way on to the pass, load
+//! anew.
 
 /// Whether a path must be asked for from the server, since its policy is its own: `/reservations/ID/pay`.
 #[must_use]
