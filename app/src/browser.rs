@@ -42,6 +42,10 @@ mod imp {
         let _ = leptos::prelude::window().location().assign(path);
     }
 
+    pub fn replace_by(path: &str) {
+        let _ = leptos::prelude::window().location().replace(path);
+    }
+
     pub fn location() -> String {
         let location = leptos::prelude::window().location();
         location.pathname().unwrap_or_default() + &location.search().unwrap_or_default()
@@ -223,6 +227,7 @@ mod imp {
     }
     pub fn copy(_text: &str) {}
     pub fn go_to(_path: &str) {}
+    pub fn replace_by(_path: &str) {}
     pub fn location() -> String {
         String::new()
     }
@@ -261,6 +266,11 @@ pub fn copy(text: &str) {
 /// Loads another page.
 pub fn go_to(path: &str) {
     imp::go_to(path);
+}
+
+/// Loads another page in the place of this one: going back does not lead here.
+pub fn replace_by(path: &str) {
+    imp::replace_by(path);
 }
 
 /// A path of our own to go on to, or `/`: never another site.

@@ -143,8 +143,10 @@ pub fn PostForm(
                     form.failure.set(None);
                     form.answer.set(Some(answer));
                     form.successes.update(|successes| *successes += 1);
-                    if let Some(next) = next {
-                        navigate(&next, leptos_router::NavigateOptions::default());
+                    match next {
+                        Some(next) if crate::policy::is_loaded_anew(&next) => crate::browser::go_to(&next),
+                        Some(next) => navigate(&next, leptos_router::NavigateOptions::default()),
+                        None => {}
                     }
                 }
                 Err(failure) if failure.status == 401 && failure.fields.is_empty() => {

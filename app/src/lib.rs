@@ -26,6 +26,7 @@ pub mod notifications;
 pub mod overview;
 pub mod palette;
 pub mod parking;
+pub mod policy;
 pub mod root;
 #[cfg(feature = "ssr")]
 pub mod server;

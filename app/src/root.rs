@@ -62,6 +62,7 @@ use crate::parking::overview::ParkingPage;
 use crate::parking::permits::page::PermitsPage;
 use crate::parking::reservations::list::ReservationsPage;
 use crate::parking::reservations::pass::page::ReservationPage;
+use crate::parking::reservations::pay::page::PayPage;
 use crate::parking::reservations::reserve::page::ReservePage;
 use crate::parking::sensors::page::SensorsPage;
 use crate::parking::spot::page::SpotPage;
@@ -131,6 +132,7 @@ lazy_pages! {
     }
     reservations {
         reserve => ReservePage, reservations => ReservationsPage, reservation => ReservationPage,
+        pay => PayPage,
     }
     parking_analytics { parking_analytics => ParkingAnalyticsPage }
     vehicles { parking_stays => StaysPage, parking_permits => PermitsPage }
@@ -263,6 +265,7 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/parking/tariffs/:id") view={Lazy::<tariff::Page>::new()} ssr=SsrMode::Async />
                     <Route path=path!("/reservations") view={Lazy::<reservations::Page>::new()} ssr=SsrMode::Async />
                     <Route path=path!("/reservations/:id") view={Lazy::<reservation::Page>::new()} ssr=SsrMode::Async />
+                    <Route path=path!("/reservations/:id/pay") view={Lazy::<pay::Page>::new()} ssr=SsrMode::Async />
                     <Route path=path!("/parking/:lot") view={Lazy::<parking_lot::Page>::new()} ssr=SsrMode::Async />
                     <Route
                         path=path!("/parking/:lot/edit")

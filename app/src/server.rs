@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, COOKIE, SET_COOKIE};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, Method, StatusCode};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use leptos::prelude::*;
 use leptos_axum::ResponseOptions;
 use portico_access::Access;
@@ -21,6 +21,7 @@ pub use crate::browser::local_path;
 use crate::devices::examples::Endpoints;
 use crate::failure::Failure;
 use crate::form::Sent;
+use crate::policy;
 use crate::viewer::{TimeZone, Viewer};
 
 /// What a plain post leaves for the next page.
@@ -175,18 +176,27 @@ pub fn set_status(status: u16) {
     }
 }
 
-/// What every page carries: the policy with the nonce of leptos's own inline script, and that no cache may keep it.
+/// What every page carries: its policy, and that no cache may keep it.
 pub fn set_page_headers() {
     let Some(options) = use_context::<ResponseOptions>() else { return };
-    let nonce = leptos::nonce::use_nonce().map(|nonce| format!(" 'nonce-{nonce}'")).unwrap_or_default();
-    let policy = format!(
-        "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'{nonce}; style-src 'self'; img-src 'self' data:; \
-         connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-    );
-    if let Ok(policy) = HeaderValue::from_str(&policy) {
+    let path = use_context::<Parts>().map(|parts| parts.uri.path().to_owned()).unwrap_or_default();
+    let parking = use_context::<Parking>().filter(|_| policy::is_loaded_anew(&path));
+    let stripe = parking.as_ref().and_then(Parking::card_script);
+    let nonce = leptos::nonce::use_nonce().map(|nonce| nonce.to_string());
+    if let Ok(policy) = HeaderValue::from_str(&policy::of_page(nonce.as_deref(), stripe)) {
         options.insert_header(CONTENT_SECURITY_POLICY, policy);
     }
-    options.insert_header(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    let mut cache = "private, no-cache";
+    if let Some(stripe) = stripe {
+        // Stripe leads back to an address with a secret in it: neither is for the service worker's cache.
+        cache = "no-store";
+        // For wallets such as Apple Pay; all else stays forbidden.
+        let permissions = format!("camera=(), microphone=(), geolocation=(), payment=(self \"{stripe}\"), usb=()");
+        if let Ok(permissions) = HeaderValue::from_str(&permissions) {
+            options.insert_header(HeaderName::from_static("permissions-policy"), permissions);
+        }
+    }
+    options.insert_header(CACHE_CONTROL, HeaderValue::from_static(cache));
 }
 
 /// To the sign-in page, and back afterwards.

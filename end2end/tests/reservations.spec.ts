@@ -297,6 +297,23 @@ test("without JavaScript the forms bring price, reservation and tariff", async (
   await expect(plain.getByRole("row").filter({ hasText: name })).toContainText("Night 0.50 EUR (Mon–Fri 22:00–06:00)");
 });
 
+test("without an account at Stripe there is no page to pay by card", async ({ page, house, complaints }) => {
+  complaints.expected.push(/status of 404/);
+  const { url } = house.portico;
+  const lot = await makeLot(page.request, url, 1);
+  const wish = { spot_id: lot.spots[0], start_time: tuesday("10:00"), duration_hours: 2 };
+  const pass = `/reservations/${(await makeByApi(page.request, url, "reservations", wish)).reservation.id}`;
+  await page.goto(pass);
+  await expectLive(page);
+  await expect(page.getByTestId("payment")).toContainText("Pay at the place");
+  await expect(page.getByRole("link", { name: "Pay by card" })).toHaveCount(0);
+  const answer = await page.goto(`${pass}/pay`);
+  expect(answer?.status()).toBe(404);
+  await expect(page.getByRole("heading", { name: "Not found" })).toBeVisible();
+  const policy = (await page.request.get(`${url}${pass}/pay`)).headers()["content-security-policy"];
+  expect(policy).not.toContain("stripe");
+});
+
 test("the pages are clean and fit a phone and a desktop, in light and dark", async ({ page, house, openContext }) => {
   const { url } = house.portico;
   const gate = await makeByApi(page.request, url, "doors", { name: uniqueName("Gate") });

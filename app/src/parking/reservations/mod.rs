@@ -2,6 +2,7 @@
 
 pub mod list;
 pub mod pass;
+pub mod pay;
 pub mod receipt;
 pub mod reserve;
 

@@ -54,6 +54,27 @@ impl Parking {
         self.0.payments.is_some()
     }
 
+    /// Where the page to pay by card gets Stripe.js from; absent without an account or its key for browsers: then there is
+    /// no such page.
+    #[must_use]
+    pub fn card_script(&self) -> Option<&str> {
+        let payments = self.0.payments.as_ref().filter(|payments| !payments.publishable_key.is_empty())?;
+        Some(&payments.script_origin)
+    }
+
+    /// The reservation that somebody is about to pay by card, whatever has become of it. Permission: as
+    /// [`Parking::payable`].
+    ///
+    /// # Errors
+    /// Forbidden; not found, also where cards are not taken.
+    pub async fn to_pay_by_card(&self, actor: &Actor, id: ReservationId) -> Result<Reservation> {
+        if self.card_script().is_none() {
+            return Err(Error::not_found("not_configured", "Parking is paid for at the place here."));
+        }
+        let mut tx = self.0.platform.db.read().await?;
+        self.visible(&mut tx, actor, id, Permission::OperateParking).await
+    }
+
     fn payments(&self) -> Result<&Payments> {
         self.0.payments.as_ref().ok_or_else(pays_at_the_place)
     }
@@ -214,8 +235,11 @@ impl Parking {
         store::save(&mut tx, &step.payment).await?;
         let entry = self.write_step(&mut tx, &actor, &step.reservation, step.action, version).await?;
         if step.gives_back > 0 {
-            refunds::want(&mut tx, &step.payment, step.gives_back, "The reservation was over when it was paid.", now)
-                .await?;
+            let reason = match step.reservation.state.has_spot() {
+                true => "It was paid for already.",
+                false => "The reservation was over when it was paid.",
+            };
+            refunds::want(&mut tx, &step.payment, step.gives_back, reason, now).await?;
         }
         let alarm = match step.is_mismatch {
             true => self.0.alarms.raise(&mut tx, organization, &mismatch(&step.reservation, intent, now)).await?,
@@ -256,8 +280,9 @@ impl Step {
                 store::PAID.clone_into(&mut payment.state);
                 payment.paid_at = Some(now);
                 payment.problem.clear();
+                // Over by now, or paid at the place meanwhile.
+                let too_late = !one.state.has_spot() || due_minor(&one) <= 0;
                 one.paid_minor += payment.amount_minor;
-                let late = !one.state.has_spot();
                 if one.state == ReservationState::Held {
                     one.state = ReservationState::Confirmed;
                     if one.is_walk_up {
@@ -270,7 +295,7 @@ impl Step {
                 if due_minor(&one) <= 0 {
                     one.payment_status = PaymentStatus::Paid;
                 }
-                let gives_back = if late { payment.amount_minor } else { 0 };
+                let gives_back = if too_late { payment.amount_minor } else { 0 };
                 step(payment, one, "parking_payment.paid", gives_back, false)
             }
             PaymentIntentStatus::Canceled if payment.is_open() => {

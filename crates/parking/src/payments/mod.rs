@@ -24,6 +24,7 @@ pub(crate) use jobs::spawn;
 pub struct Payments {
     client: stripe::Client,
     publishable_key: String,
+    script_origin: String,
     webhook_secrets: Vec<SecretString>,
     tolerance_s: u64,
 }
@@ -42,12 +43,15 @@ impl Payments {
             client.api_version.clone_from(version);
         }
         let client = stripe::Client::new(&client).map_err(|error| Error::invalid("stripe", error.to_string()))?;
+        let script_origin =
+            stripe::script_origin(&config.script_url).map_err(|error| Error::invalid("stripe", error.to_string()))?;
         let secrets = config.webhook_secrets.as_ref().map(|secrets| secrets.expose_secret().to_owned());
         let secrets = secrets.unwrap_or_default();
         let secrets = secrets.split(',').map(str::trim).filter(|secret| !secret.is_empty());
         Ok(Some(Self {
             client,
             publishable_key: config.publishable_key.clone().unwrap_or_default(),
+            script_origin,
             webhook_secrets: secrets.map(SecretString::from).collect(),
             tolerance_s: config.webhook_tolerance_s,
         }))

@@ -70,7 +70,7 @@ impl Parking {
         .await
     }
 
-    /// What was paid at the place. Permission: `OperateParking`.
+    /// What was paid at the place; a reservation that waited for it is confirmed. Permission: `OperateParking`.
     ///
     /// # Errors
     /// Forbidden, not found; conflict when nothing is to be paid.
@@ -83,6 +83,10 @@ impl Parking {
             one.paid_minor = one.amount_minor + one.refunded_minor;
             one.payment_status = PaymentStatus::Paid;
             one.paid_on_site_at = Some(now);
+            if one.state == ReservationState::Held {
+                one.state = ReservationState::Confirmed;
+                one.hold_until = None;
+            }
             Ok(())
         })
         .await
@@ -164,7 +168,8 @@ impl Parking {
     ) -> Result<Entry> {
         store::set_step(tx, actor.organization, one).await?;
         store::refresh_spot(tx, one.spot_key, one.updated_at, version).await?;
-        if !one.state.has_spot() {
+        // Over, or paid in another way: what still waits to be paid online is called off.
+        if !one.state.has_spot() || payments::due_minor(one) <= 0 {
             payments::store::hurry(tx, one.id, one.updated_at).await?;
         }
         let details = json!({"spot_id": one.spot_id, "state": one.state, "payment_status": one.payment_status});

@@ -2,7 +2,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod analytics;
-mod double;
 mod exports;
 mod gate;
 mod guests;

@@ -7,8 +7,8 @@ use portico_platform::testing::{TestPlatform, each_database_with};
 use portico_platform::{Actor, on_db};
 
 use crate::World;
-use crate::double::{Delivery, Double, Failure, Options, RefundOutcome, StoredEvent};
 use portico_parking::stripe::webhook::sign;
+use portico_stripe_double::{Delivery, Double, Failure, Options, RefundOutcome, StoredEvent};
 
 const SECRET: &str = "whsec_one";
 const OTHER_SECRET: &str = "whsec_two";
@@ -195,6 +195,54 @@ async fn who_pays_after_the_hold_has_ended_gets_it_back() {
         assert_eq!(till.double.refunds().len(), 1);
         till.parking().clone().work_refunds().await.unwrap();
         assert_eq!(till.double.refunds().len(), 1, "once");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn held_reservation_that_is_paid_at_the_place_is_confirmed_and_no_longer_paid_online() {
+    each(|till| async move {
+        let one = till.reserve(24).await;
+        let intent = till.intent(&one).await;
+        let paid = till.parking().note_paid(&till.world.manager, one.id).await.unwrap();
+        assert_eq!((paid.state, paid.payment_status), (ReservationState::Confirmed, PaymentStatus::Paid));
+        assert_eq!(paid.hold_until, None);
+        till.world.advance_s(15 * 60);
+        till.parking().clone().end_reservations().await.unwrap();
+        assert_eq!(till.shown(&one).await.state, ReservationState::Confirmed, "it no longer ends with its hold");
+        till.parking().clone().ask_about_payments().await.unwrap();
+        assert!(till.double.complete(&intent).is_err(), "it can no longer be paid");
+        assert_eq!(till.shown(&one).await.paid_minor, 400);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_pays_online_what_was_paid_at_the_place_gets_it_back() {
+    each(|till| async move {
+        let one = till.reserve(24).await;
+        till.double.complete(&till.intent(&one).await).unwrap();
+        till.parking().note_paid(&till.world.manager, one.id).await.unwrap();
+        till.tell(&till.double.take_events()).await;
+        till.parking().clone().work_refunds().await.unwrap();
+        let shown = till.shown(&one).await;
+        assert_eq!(shown.state, ReservationState::Confirmed);
+        assert_eq!((shown.paid_minor, shown.refunded_minor, till.double.refunds().len()), (800, 400, 1));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn card_page_is_for_its_holder_and_those_who_look_after_the_lot() {
+    each(|till| async move {
+        let one = till.reserve(24).await;
+        assert_eq!(till.parking().card_script(), Some("https://js.stripe.com"));
+        let found = till.parking().to_pay_by_card(&till.driver, one.id).await.unwrap();
+        assert_eq!(found.id, one.id);
+        assert!(till.parking().to_pay_by_card(&till.world.manager, one.id).await.is_ok());
+        let emil = till.world.user("emil", Role::User).await;
+        assert_eq!(till.parking().to_pay_by_card(&emil, one.id).await.unwrap_err().status(), 404);
+        assert!(till.double.requests().is_empty(), "looking at it asks Stripe for nothing");
     })
     .await;
 }

@@ -337,6 +337,9 @@ async fn what_is_paid_at_the_place_is_noted_once() {
         let paid = world.parking.note_paid(&world.manager, id).await.unwrap();
         assert_eq!((paid.paid_minor, paid.payment_status), (300, PaymentStatus::Paid));
         assert_eq!(world.parking.note_paid(&world.manager, id).await.unwrap_err().code(), "nothing_due");
+        // Without an account at Stripe there is no page to pay by card.
+        assert_eq!(world.parking.card_script(), None);
+        assert_eq!(world.parking.to_pay_by_card(&world.manager, id).await.unwrap_err().code(), "not_configured");
     })
     .await;
 }

@@ -8,8 +8,8 @@ mod webhooks;
 
 use std::collections::BTreeMap;
 
-use crate::double::{Double, Options};
 use portico_parking::stripe::{AllowRedirects, Client, ClientConfig, Confirmation, IdempotencyKey, NewPaymentIntent};
+use portico_stripe_double::{Double, Options};
 
 async fn start() -> Double {
     Double::start(Options::default()).await.unwrap()

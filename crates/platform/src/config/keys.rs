@@ -150,7 +150,7 @@ pub const KEYS: &[Key] = &[
     ),
     key("stripe.webhook_tolerance_s", "How old a webhook's signature may be, or how far ahead, seconds."),
     key("stripe.url", "Where Stripe's REST API is; plain `http://` only on this machine."),
-    key("stripe.script_url", "Where the browser gets Stripe.js from."),
+    key("stripe.script_url", "Where the browser gets Stripe.js from: Stripe itself, or for tests this machine."),
     key("stripe.version", "Version of Stripe's API. Unset: the one that Portico was written against."),
     key("stripe.timeout_ms", "Milliseconds for one attempt to reach Stripe."),
     key(

@@ -38,6 +38,8 @@ pub struct Offers {
     pub note_paid: bool,
     /// There is a receipt to print.
     pub receipt: bool,
+    /// By card, in the page.
+    pub pay: bool,
     /// From when on one may come, in words; while it is too early.
     pub comes_from: String,
     /// What cancelling means, in words.
@@ -78,6 +80,7 @@ impl Offers {
             cancel: waits,
             note_paid: operates && due_minor > 0,
             receipt: one.has_receipt(),
+            pay: one.state.has_spot() && due_minor > 0,
             comes_from: String::new(),
             cancelling: String::new(),
             due_minor,
@@ -209,6 +212,9 @@ pub(crate) mod tests {
         assert_eq!([receipt(true, false), receipt(false, true), receipt(false, false)], [true, true, false]);
         assert!(!before.note_paid, "only who looks after the lot notes payments");
         assert!(Offers::of(&reservation(ReservationState::Confirmed), at(1), false, true).note_paid);
+        assert!(offers(ReservationState::Held, 1).pay && before.pay, "also what was to be paid at the place");
+        assert!(!offers(ReservationState::Completed, 13).pay);
+        assert!(!Offers::of(&reservation(ReservationState::Held), at(1), false, false).pay);
     }
 
     #[test]

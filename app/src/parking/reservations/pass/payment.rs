@@ -1,4 +1,4 @@
-//! What is paid and what is to be paid yet. A form to pay in the page goes where the place is named.
+//! What is paid and what is to be paid yet, and where: by card on a page of its own, or at the place.
 
 use leptos::prelude::*;
 use portico_model::parking::reservation::PaymentStatus;
@@ -6,8 +6,8 @@ use portico_model::parking::tariff::format_minor;
 
 use super::{NotePaid, PassView};
 use crate::form::{FormState, PostForm};
-use crate::parking::reservations::payment_look;
 use crate::parking::reservations::receipt::ReceiptView;
+use crate::parking::reservations::{pay, payment_look};
 use crate::ui::{Badge, Dialog, ErrorSummary, Glyph, Icon, SubmitButton, Tone};
 
 /// The form that notes a payment.
@@ -33,6 +33,7 @@ pub fn PaymentCard(shown: Memo<PassView>, forms: PaymentForms) -> impl IntoView 
         })
     });
     let held = Memo::new(move |_| shown.with(|shown| shown.held_until.clone()));
+    let by_card = Memo::new(move |_| shown.with(|shown| shown.offers.pay.then(|| pay::address(shown.reservation.id))));
     let may_note = Memo::new(move |_| shown.with(|shown| shown.offers.note_paid));
     let has_receipt = Memo::new(move |_| shown.with(|shown| shown.offers.receipt));
     let id = shown.with_untracked(|shown| shown.reservation.id.to_string());
@@ -56,6 +57,12 @@ pub fn PaymentCard(shown: Memo<PassView>, forms: PaymentForms) -> impl IntoView 
             {move || {
                 let (_, _, due, refunded, currency) = state.get();
                 let held = held.get();
+                let by_card = by_card.get();
+                let where_to = match (held.is_empty(), &by_card) {
+                    (false, _) => "To be paid now",
+                    (true, Some(_)) => "To be paid",
+                    (true, None) => "Pay at the place",
+                };
                 let back = (refunded > 0)
                     .then(|| view! { <p class="quiet">{format!("{} was given back.", format_minor(refunded, &currency))}</p> });
                 view! {
@@ -63,13 +70,21 @@ pub fn PaymentCard(shown: Memo<PassView>, forms: PaymentForms) -> impl IntoView 
                     {(due > 0)
                         .then(|| {
                             view! {
-                                // The place of the payment: here, when it can be paid in the page.
                                 <p class="pay-at" data-testid="payment">
-                                    <strong>{if held.is_empty() { "Pay at the place" } else { "To be paid now" }}</strong>
+                                    <strong>{where_to}</strong>
                                     <span class="number">{format_minor(due, &currency)}</span>
                                     {(!held.is_empty())
                                         .then(|| view! { <span class="sub">{format!("The spot is held for you until {held}.")}</span> })}
                                 </p>
+                                {by_card
+                                    .map(|href| {
+                                        view! {
+                                            // A document of its own: see `crate::policy`.
+                                            <a class="button button-primary button-wide pay-by-card" href=href rel="external">
+                                                "Pay by card"
+                                            </a>
+                                        }
+                                    })}
                             }
                         })}
                 }

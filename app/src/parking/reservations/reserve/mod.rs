@@ -151,7 +151,7 @@ pub async fn show_price(#[server(flatten)] asked: Asked) -> Result<(), Failure> 
     Ok(())
 }
 
-/// Reserves what is offered, and goes to its pass. `page` is where the offer stands.
+/// Reserves what is offered, and goes to its pass, or to where it is paid by card. `page` is where the offer stands.
 #[server(name = Reserve, prefix = "/sfn", endpoint = "parking/reserve")]
 #[allow(clippy::too_many_arguments)] // the fields of the form
 pub async fn reserve(
@@ -169,9 +169,10 @@ pub async fn reserve(
 ) -> Result<ReservationId, Failure> {
     use leptos::server_fn::ServerFn as _;
     use portico_model::parking::receipt::price_text;
-    use portico_model::parking::reservation::Wish;
+    use portico_model::parking::reservation::{ReservationState, Wish};
     use portico_model::parking::tariff::Price;
 
+    use super::pay;
     use crate::parking::typed::given;
     use crate::server::{actor, failed, form_failed, local_path, parking};
 
@@ -212,6 +213,11 @@ pub async fn reserve(
         return Err(refused(Failure::new(409, "price_changed", &text)));
     }
     let made = parking.reserve(&actor, &wish).await.map_err(|error| refused(failed(error)))?;
-    leptos_axum::redirect(&format!("/reservations/{}", made.id));
+    let is_own = made.user_id.is_some() && made.user_id == actor.user_id();
+    let next = match made.state {
+        ReservationState::Held if is_own && parking.card_script().is_some() => pay::address(made.id),
+        _ => format!("/reservations/{}", made.id),
+    };
+    leptos_axum::redirect(&next);
     Ok(made.id)
 }

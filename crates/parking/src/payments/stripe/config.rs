@@ -9,6 +9,9 @@ use secrecy::SecretString;
 /// (<https://docs.stripe.com/api/versioning>).
 pub const API_VERSION: &str = "2026-07-29.dahlia";
 
+/// Where Stripe.js is; Stripe allows no copies of it (<https://docs.stripe.com/js/including>).
+pub const SCRIPT_ORIGIN: &str = "https://js.stripe.com";
+
 /// How to reach Stripe.
 #[derive(Debug, Clone)]
 pub struct ClientConfig {
@@ -51,6 +54,8 @@ pub enum ConfigError {
         "the address of Stripe must begin with https:// (http:// only for this machine) and have no name, query or fragment"
     )]
     BaseUrl,
+    #[error("Stripe.js comes from https://js.stripe.com, or for tests from this machine, without a path")]
+    ScriptUrl,
     #[error("the secret key cannot be sent as a header")]
     SecretKey,
     #[error("the API version cannot be sent as a header")]
@@ -59,13 +64,32 @@ pub enum ConfigError {
     Client(#[from] reqwest::Error),
 }
 
+/// Whether it is this machine.
+fn is_here(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let ip: Option<IpAddr> = host.trim_start_matches('[').trim_end_matches(']').parse().ok();
+    host == "localhost" || ip.is_some_and(|ip| ip.is_loopback())
+}
+
+/// The origin that the browser gets Stripe.js from. It runs in our page, so it is Stripe's alone; or, for tests, one on this
+/// machine.
+///
+/// # Errors
+/// When it is another, or more than an origin.
+pub fn script_origin(text: &str) -> Result<String, ConfigError> {
+    let url = Url::parse(text).map_err(|_| ConfigError::ScriptUrl)?;
+    let is_for_tests = url.scheme() == "http" && is_here(&url);
+    let origin = url.origin().ascii_serialization();
+    // Nothing but the origin: it stands in the policy of the page.
+    let is_origin = url.as_str().strip_suffix('/') == Some(origin.as_str());
+    if is_origin && (is_for_tests || origin == SCRIPT_ORIGIN) { Ok(origin) } else { Err(ConfigError::ScriptUrl) }
+}
+
 /// The address without a slash at its end, if the secret key may go there.
 pub(super) fn check_base_url(text: &str) -> Result<String, ConfigError> {
     let url = Url::parse(text).map_err(|_| ConfigError::BaseUrl)?;
     let host = url.host_str().unwrap_or_default();
-    let ip: Option<IpAddr> = host.trim_start_matches('[').trim_end_matches(']').parse().ok();
-    let is_here = host == "localhost" || ip.is_some_and(|ip| ip.is_loopback());
-    let protected = url.scheme() == "https" || (url.scheme() == "http" && is_here);
+    let protected = url.scheme() == "https" || (url.scheme() == "http" && is_here(&url));
     let plain = url.username().is_empty() && url.password().is_none() && url.query().is_none();
     if protected && plain && url.fragment().is_none() && !host.is_empty() {
         Ok(url.as_str().trim_end_matches('/').to_owned())
@@ -102,6 +126,36 @@ mod tests {
             "https://api.stripe.com/#a",
         ] {
             assert!(check_base_url(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_script_is_stripes_or_of_this_machine() {
+        for (good, is) in [
+            ("https://js.stripe.com", "https://js.stripe.com"),
+            ("https://js.stripe.com/", "https://js.stripe.com"),
+            ("http://127.0.0.1:4010", "http://127.0.0.1:4010"),
+            ("http://[::1]:4010/", "http://[::1]:4010"),
+            ("http://localhost:1", "http://localhost:1"),
+        ] {
+            assert_eq!(script_origin(good).unwrap(), is);
+        }
+        for bad in [
+            "",
+            "js.stripe.com",
+            "http://js.stripe.com",
+            "https://js.stripe.com.example.org",
+            "https://js.stripe.com:8443",
+            "https://js.stripe.com/v3",
+            "https://js.stripe.com/?a",
+            "https://user@js.stripe.com",
+            "https://evil.example",
+            "http://10.0.0.1",
+            "http://localhost.example.org",
+            "http://127.0.0.1:1/; script-src *",
+            "javascript:alert(1)",
+        ] {
+            assert!(script_origin(bad).is_err(), "{bad}");
         }
     }
 

@@ -15,7 +15,7 @@ mod requests;
 pub mod webhook;
 
 pub use client::Client;
-pub use config::{API_VERSION, ClientConfig, ConfigError};
+pub use config::{API_VERSION, ClientConfig, ConfigError, SCRIPT_ORIGIN, script_origin};
 pub use error::Error;
 pub use event::{Event, EventError, EventObject, EventType};
 pub use ids::{ChargeId, Currency, EventId, IdempotencyKey, InvalidValue, PaymentIntentId, PaymentMethodId, RefundId};

@@ -1,7 +1,7 @@
 //! What the page's Stripe.js asks of the double. The script itself is tried in a browser.
 
-use crate::double::Double;
 use portico_parking::stripe::{PaymentIntent, PaymentIntentStatus};
+use portico_stripe_double::Double;
 use secrecy::ExposeSecret;
 use serde_json::Value;
 
@@ -50,6 +50,25 @@ async fn a_bank_can_want_to_hear_from_the_payer() {
         assert!(status == 200 && answer[result].is_object(), "{answer}");
         // It is answered once.
         assert_eq!(ask(&double, "authenticate", &intent, "outcome=complete").await.0, 400);
+    }
+}
+
+#[tokio::test]
+async fn a_bank_can_ask_on_a_page_of_its_own_and_lead_back() {
+    let double = start().await;
+    let client = client(&double);
+    let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    for (outcome, told) in [("complete", "succeeded"), ("fail", "failed")] {
+        let intent = client.create_payment_intent(&key(outcome), &new_payment(1_000)).await.unwrap();
+        let form = "number=4000000000003220&return_url=https%3A%2F%2Fpage.example%2Fpay";
+        let (_, answer) = ask(&double, "confirm", &intent, form).await;
+        let bank = answer["paymentIntent"]["next_action"]["redirect_to_url"]["url"].as_str().unwrap().to_owned();
+        assert!(http.get(&bank).send().await.unwrap().text().await.unwrap().contains("Complete authentication"));
+        let back = http.post(&bank).body(format!("outcome={outcome}")).send().await.unwrap();
+        let location = back.headers()["location"].to_str().unwrap();
+        assert!(location.starts_with("https://page.example/pay?payment_intent=pi_"), "{location}");
+        assert!(location.ends_with(&format!("&redirect_status={told}")), "{location}");
+        assert_eq!(http.post(&bank).send().await.unwrap().status(), 400, "it is answered once");
     }
 }
 

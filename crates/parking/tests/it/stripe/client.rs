@@ -1,8 +1,8 @@
-use crate::double::RefundOutcome;
 use portico_parking::stripe::{
     AllowRedirects, CancellationReason, Client, ClientConfig, Confirmation, Error, NewPaymentIntent, NewRefund,
     PaymentIntentStatus, RefundReason, RefundStatus,
 };
+use portico_stripe_double::RefundOutcome;
 use secrecy::ExposeSecret;
 
 use super::{client, config, event_types, key, new_payment, start, with};

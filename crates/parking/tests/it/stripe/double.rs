@@ -1,6 +1,6 @@
 //! What the double answers, beyond what the client shows.
 
-use crate::double::{Double, Failure};
+use portico_stripe_double::{Double, Failure};
 use reqwest::header::HeaderMap;
 use serde_json::Value;
 

@@ -1,11 +1,11 @@
 use std::time::Duration;
 
-use crate::double::{Double, Failure};
 use axum::Router;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect};
 use axum::routing::get;
 use portico_parking::stripe::{Client, ClientConfig, Error, NewRefund, PaymentIntent, PaymentIntentStatus};
+use portico_stripe_double::{Double, Failure};
 
 use super::{client, config, key, new_payment, start, with};
 

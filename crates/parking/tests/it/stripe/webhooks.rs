@@ -2,7 +2,6 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::double::{Delivery, Double, Endpoint, Options};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
@@ -10,6 +9,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
 use portico_parking::stripe::webhook::{SignatureError, WebhookError, read};
 use portico_parking::stripe::{Event, EventObject, EventType, NewRefund, PaymentIntentStatus, RefundStatus};
+use portico_stripe_double::{Delivery, Double, Endpoint, Options};
 use secrecy::SecretString;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;

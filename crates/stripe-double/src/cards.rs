@@ -10,6 +10,8 @@ pub(super) enum Card {
     SlowRefund,
     /// The bank wants to hear from the payer first.
     Authentication,
+    /// The same, on a page of the bank's own.
+    AuthenticationElsewhere,
     /// Like a bank debit: the outcome comes later.
     Processing,
     Declines(Decline),
@@ -40,7 +42,7 @@ pub(super) const NOT_AUTHENTICATED: Decline = Decline {
 };
 
 /// Name, what comes of it, and number. `pm_processing` is the double's own.
-const CARDS: [(&str, Card, Option<&str>); 11] = [
+const CARDS: [(&str, Card, Option<&str>); 12] = [
     ("pm_card_visa", Card::Succeeds, Some("4242424242424242")),
     ("pm_card_visa_debit", Card::Succeeds, Some("4000056655665556")),
     ("pm_card_mastercard", Card::Succeeds, Some("5555555555554444")),
@@ -50,6 +52,7 @@ const CARDS: [(&str, Card, Option<&str>); 11] = [
     ("pm_card_visa_chargeDeclinedInsufficientFunds", Card::Declines(INSUFFICIENT_FUNDS), Some("4000000000009995")),
     ("pm_card_chargeDeclinedExpiredCard", Card::Declines(EXPIRED), Some("4000000000000069")),
     ("pm_card_authenticationRequired", Card::Authentication, Some("4000002760003184")),
+    ("pm_card_threeDSecure2Required", Card::AuthenticationElsewhere, Some("4000000000003220")),
     ("pm_card_pendingRefund", Card::SlowRefund, Some("4000000000007726")),
     ("pm_processing", Card::Processing, None),
 ];

@@ -13,9 +13,13 @@ use super::idempotency::Kept;
 use super::objects::{Charge, Intent, Refund};
 use super::refusal::{Outcome, Refusal};
 use super::webhooks::{Endpoint, StoredEvent};
-use portico_parking::stripe::API_VERSION;
+
+/// In which events are told: that of the account (<https://docs.stripe.com/webhooks/versioning>).
+const API_VERSION: &str = "2026-07-29.dahlia";
 
 pub(super) struct State {
+    /// Where the double is.
+    pub url: String,
     /// Where the clock stands, if a test moves it.
     pub now_s: Option<i64>,
     pub intents: BTreeMap<String, Intent>,
@@ -36,8 +40,14 @@ pub(super) struct State {
 }
 
 impl State {
-    pub fn new(now_s: Option<i64>, webhook: Option<Endpoint>, queue: UnboundedSender<StoredEvent>) -> Self {
+    pub fn new(
+        url: String,
+        now_s: Option<i64>,
+        webhook: Option<Endpoint>,
+        queue: UnboundedSender<StoredEvent>,
+    ) -> Self {
         Self {
+            url,
             now_s,
             intents: BTreeMap::new(),
             charges: BTreeMap::new(),

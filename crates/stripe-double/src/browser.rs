@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::State as Extract;
+use axum::extract::{Path, State as Extract};
 use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use serde_json::json;
 
@@ -29,6 +29,7 @@ pub(super) fn routes() -> Router<Arc<Shared>> {
         .route("/v3/confirm", post(confirm).options(preflight))
         .route("/v3/authenticate", post(authenticate).options(preflight))
         .route("/v3/retrieve", post(retrieve).options(preflight))
+        .route("/v3/bank/{id}", get(bank).post(answer_bank))
 }
 
 async fn script(Extract(shared): Extract<Arc<Shared>>) -> Response {
@@ -62,6 +63,40 @@ async fn authenticate(Extract(shared): Extract<Arc<Shared>>, body: Bytes) -> Res
             Err(state.decline(id, cards::NOT_AUTHENTICATED)?)
         }
     })
+}
+
+/// The page of the payer's bank, when it wants to hear from the payer there.
+async fn bank(Extract(shared): Extract<Arc<Shared>>, Path(id): Path<String>) -> Response {
+    if shared.state().intent(&id).is_err() {
+        return (StatusCode::NOT_FOUND, "There is no such payment.").into_response();
+    }
+    let page = r#"<!DOCTYPE html><html lang="en"><title>Bank</title><link rel="icon" href="data:,"><h1>Is it you who pays?</h1><form method="post">
+        <button name="outcome" value="complete">Complete authentication</button>
+        <button name="outcome" value="fail">Fail authentication</button></form></html>"#;
+    Html(page).into_response()
+}
+
+/// `outcome`: and back to the page of the shop, told as Stripe tells it
+/// (<https://docs.stripe.com/js/payment_intents/confirm_payment>).
+async fn answer_bank(Extract(shared): Extract<Arc<Shared>>, Path(id): Path<String>, body: Bytes) -> Response {
+    let said_yes = Form::parse(&body).get("outcome") == Some("complete");
+    let mut state = shared.state();
+    let waiting = state.intent(&id).ok().filter(|intent| intent.status == Status::RequiresAction);
+    let Some((_, back)) = waiting.and_then(|intent| intent.elsewhere.clone()) else {
+        return (StatusCode::BAD_REQUEST, "Nobody asks.").into_response();
+    };
+    let told = if said_yes { state.succeed(&id) } else { state.decline(&id, cards::NOT_AUTHENTICATED).map(drop) };
+    let secret = state.intent(&id).map(|intent| intent.client_secret.clone());
+    let (Ok(()), Ok(secret)) = (told, secret) else {
+        return (StatusCode::BAD_REQUEST, "There is no such payment.").into_response();
+    };
+    let query = form_urlencoded::Serializer::new(String::new())
+        .append_pair("payment_intent", &id)
+        .append_pair("payment_intent_client_secret", &secret)
+        .append_pair("redirect_status", if said_yes { "succeeded" } else { "failed" })
+        .finish();
+    let separator = if back.contains('?') { '&' } else { '?' };
+    Redirect::to(&format!("{back}{separator}{query}")).into_response()
 }
 
 /// `key`, `client_secret`.

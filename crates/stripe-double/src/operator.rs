@@ -14,6 +14,7 @@ use super::control::Failure;
 use super::form::Form;
 use super::refusal::Refusal;
 use super::server::Shared;
+use super::webhooks::Endpoint;
 
 /// `GET /_double/events`: all events so far.
 pub(super) async fn events(Extract(shared): Extract<Arc<Shared>>) -> Json<Vec<Value>> {
@@ -61,4 +62,14 @@ pub(super) async fn fail_next(Extract(shared): Extract<Arc<Shared>>, body: Bytes
     let count = number("count").and_then(|count| usize::try_from(count).ok()).unwrap_or(1).min(1_000);
     shared.state().failures.extend(std::iter::repeat_n(failure, count));
     Json(json!({"count": count})).into_response()
+}
+
+/// `POST /_double/webhook` with `url` and `secret`: where events go by themselves from now on.
+pub(super) async fn webhook(Extract(shared): Extract<Arc<Shared>>, body: Bytes) -> Response {
+    let form = Form::parse(&body);
+    let (Some(url), Some(secret)) = (form.get("url"), form.get("secret")) else {
+        return (StatusCode::BAD_REQUEST, "url and secret expected").into_response();
+    };
+    shared.state().webhook = Some(Endpoint { url: url.to_owned(), secret: secret.to_owned() });
+    StatusCode::NO_CONTENT.into_response()
 }

@@ -56,6 +56,7 @@ impl State {
             payment_method,
             automatic: form.flag("automatic_payment_methods[enabled]")?.unwrap_or_default(),
             redirects: redirects.as_deref() != Some("never"),
+            elsewhere: None,
             latest_charge: None,
             last_payment_error: None,
             canceled: None,
@@ -100,6 +101,7 @@ impl State {
 
     /// One attempt to take the money.
     pub fn attempt(&mut self, id: &str, payment_method: Option<&str>, return_url: Option<&str>) -> Outcome<()> {
+        let bank = format!("{}/v3/bank/{id}", self.url);
         let intent = self.intent_mut(id)?;
         match intent.status {
             Status::RequiresPaymentMethod | Status::RequiresConfirmation | Status::RequiresAction => {}
@@ -134,6 +136,7 @@ impl State {
         let card = cards::by_name(&name)?;
         intent.payment_method = Some(name);
         intent.last_payment_error = None;
+        intent.elsewhere = None;
         match card {
             Card::Succeeds | Card::SlowRefund => self.succeed(id),
             Card::Processing => {
@@ -142,7 +145,10 @@ impl State {
                 self.tell_of_intent("payment_intent.processing", id);
                 Ok(())
             }
-            Card::Authentication => {
+            Card::Authentication | Card::AuthenticationElsewhere => {
+                if card == Card::AuthenticationElsewhere {
+                    intent.elsewhere = return_url.map(|back| (bank, back.to_owned()));
+                }
                 intent.status = Status::RequiresAction;
                 self.tell_of_intent("payment_intent.requires_action", id);
                 Ok(())

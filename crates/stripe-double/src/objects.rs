@@ -43,6 +43,8 @@ pub(super) struct Intent {
     /// `automatic_payment_methods[enabled]`, and whether means of payment may lead to another page.
     pub automatic: bool,
     pub redirects: bool,
+    /// While the bank wants to hear from the payer on a page of its own: that page, and where it leads back to.
+    pub elsewhere: Option<(String, String)>,
     pub latest_charge: Option<String>,
     pub last_payment_error: Option<Value>,
     pub canceled: Option<(i64, Option<String>)>,
@@ -54,8 +56,12 @@ impl Intent {
             let redirects = if self.redirects { "always" } else { "never" };
             json!({"allow_redirects": redirects, "enabled": true})
         });
-        let next_action = (self.status == Status::RequiresAction)
-            .then(|| json!({"type": "use_stripe_sdk", "use_stripe_sdk": {"type": "three_d_secure_redirect"}}));
+        let next_action = (self.status == Status::RequiresAction).then(|| match &self.elsewhere {
+            Some((url, return_url)) => {
+                json!({"type": "redirect_to_url", "redirect_to_url": {"url": url, "return_url": return_url}})
+            }
+            None => json!({"type": "use_stripe_sdk", "use_stripe_sdk": {"type": "three_d_secure_redirect"}}),
+        });
         json!({
             "id": self.id,
             "object": "payment_intent",

@@ -70,12 +70,14 @@ impl Double {
         let address = listener.local_addr()?;
         let http = webhooks::client().map_err(io::Error::other)?;
         let (queue, queued) = mpsc::unbounded_channel();
-        let state = Mutex::new(State::new(options.now_s, options.webhook.clone(), queue));
-        let shared = Arc::new(Shared { options, url: format!("http://{address}"), http, state });
+        let url = format!("http://{address}");
+        let state = Mutex::new(State::new(url.clone(), options.now_s, options.webhook.clone(), queue));
+        let shared = Arc::new(Shared { options, url, http, state });
         let app = Router::new()
             .merge(browser::routes())
             .route("/_double/events", get(operator::events))
             .route("/_double/fail_next", post(operator::fail_next))
+            .route("/_double/webhook", post(operator::webhook))
             .route("/_double/payment_intents/{id}/{what}", post(operator::payment))
             .fallback(api::answer)
             .with_state(Arc::clone(&shared));

@@ -30,6 +30,7 @@
         type: 'text', name: 'number', inputMode: 'numeric', autocomplete: 'cc-number',
         placeholder: '1234 1234 1234 1234', className: 'stripe-double-number',
       });
+      this.input.style.minHeight = '44px';
       this.input.addEventListener('input', () => this.#emit('change', {
         elementType: 'payment', empty: this.input.value === '', complete: this.number().length >= 12, value: { type: 'card' },
       }));
@@ -86,7 +87,10 @@
   class Elements {
     #made = new Map();
 
-    constructor(options) { this.clientSecret = options?.clientSecret; }
+    constructor(options) {
+      this.clientSecret = options?.clientSecret;
+      this.update(options);
+    }
 
     create(type) {
       if (type !== 'payment') throw new Error(`The double has no "${type}" element.`);
@@ -106,7 +110,14 @@
 
     async fetchUpdates() { return {}; }
 
-    update() {}
+    // Stripe takes no colours but these (https://docs.stripe.com/elements/appearance-api#commonly-used-variables).
+    update(options) {
+      for (const [name, value] of Object.entries(options?.appearance?.variables ?? {})) {
+        if (name.startsWith('color') && !/^(#[0-9a-f]{3,8}|(rgb|hsl)a?\([\d\s.,%]+\))$/i.test(value)) {
+          throw new Error(`IntegrationError: ${name} is no colour: ${value}`);
+        }
+      }
+    }
   }
 
   function Stripe(key) {
@@ -130,7 +141,14 @@
           throw new Error('IntegrationError: You must provide `confirmParams.return_url` unless `redirect` is "if_required".');
         }
         const fields = { key, client_secret: secret, number: element.number(), return_url: returnUrl };
-        const answer = await finish(await ask('/v3/confirm', fields), element, secret);
+        const first = await ask('/v3/confirm', fields);
+        // The bank asks on a page of its own, and leads back to ours.
+        const elsewhere = first.paymentIntent?.next_action?.redirect_to_url?.url;
+        if (elsewhere) {
+          location.assign(elsewhere);
+          return new Promise(() => {});
+        }
+        const answer = await finish(first, element, secret);
         if (answer.error || redirect === 'if_required') return answer;
         const url = new URL(returnUrl, location.href);
         url.searchParams.set('payment_intent', answer.paymentIntent.id);
