@@ -137,6 +137,19 @@ pub struct Reservation {
 }
 
 impl Reservation {
+    /// What waited for its payment is paid for. Who parks without an account stands there already.
+    pub fn confirm_held(&mut self) {
+        if self.state != ReservationState::Held {
+            return;
+        }
+        self.hold_until = None;
+        self.state = ReservationState::Confirmed;
+        if self.is_walk_up {
+            self.state = ReservationState::CheckedIn;
+            self.check_in_time = Some(self.start_time);
+        }
+    }
+
     /// Whether there is something to give a receipt for: money was taken, or it costs nothing.
     #[must_use]
     pub const fn has_receipt(&self) -> bool {

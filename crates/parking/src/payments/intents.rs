@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use portico_alarms::{Reach, Report, Subject};
 use portico_model::alarms::Severity;
 use portico_model::identity::Permission;
-use portico_model::parking::reservation::{PaymentStatus, Reservation, ReservationState};
+use portico_model::parking::reservation::{PaymentStatus, Reservation};
 use portico_model::{OrganizationId, PaymentId, ReservationId, Timestamp};
 use portico_platform::audit::Entry;
 use portico_platform::{Actor, Error, Result, Tx};
@@ -283,15 +283,7 @@ impl Step {
                 // Over by now, or paid at the place meanwhile.
                 let too_late = !one.state.has_spot() || due_minor(&one) <= 0;
                 one.paid_minor += payment.amount_minor;
-                if one.state == ReservationState::Held {
-                    one.state = ReservationState::Confirmed;
-                    if one.is_walk_up {
-                        // He stands there already.
-                        one.state = ReservationState::CheckedIn;
-                        one.check_in_time = Some(one.start_time);
-                    }
-                    one.hold_until = None;
-                }
+                one.confirm_held();
                 if due_minor(&one) <= 0 {
                     one.payment_status = PaymentStatus::Paid;
                 }

@@ -83,10 +83,7 @@ impl Parking {
             one.paid_minor = one.amount_minor + one.refunded_minor;
             one.payment_status = PaymentStatus::Paid;
             one.paid_on_site_at = Some(now);
-            if one.state == ReservationState::Held {
-                one.state = ReservationState::Confirmed;
-                one.hold_until = None;
-            }
+            one.confirm_held();
             Ok(())
         })
         .await

@@ -231,6 +231,6 @@ const fn source_of(actor: &Actor) -> SessionSource {
     match actor.principal {
         Principal::Device { .. } => SessionSource::Camera,
         Principal::User { .. } => SessionSource::Person,
-        Principal::Service { .. } | Principal::AdminToken | Principal::System => SessionSource::Api,
+        Principal::Service { .. } | Principal::AdminToken | Principal::System | Principal::Guest => SessionSource::Api,
     }
 }

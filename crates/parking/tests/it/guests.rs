@@ -12,9 +12,9 @@ use portico_platform::on_db;
 use portico_platform::testing::each_database_with;
 use serde_json::json;
 
-use crate::double::{Double, Options};
 use crate::tariffs::{hourly, named};
 use crate::{World, each};
+use portico_stripe_double::{Double, Options};
 
 const TOKEN_CHARS: usize = 64;
 
