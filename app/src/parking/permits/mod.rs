@@ -43,7 +43,7 @@ impl PermitRow {
 }
 
 /// All that the page shows.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PermitsView {
     pub found: Page<PermitRow>,
     /// Id and name; to choose from.
@@ -52,7 +52,7 @@ pub struct PermitsView {
 
 #[cfg(feature = "ssr")]
 fn row(one: Permit) -> PermitRow {
-    use super::reservations::wall::Wall;
+    use portico_parking::Wall;
 
     let wall = Wall::of(&one.time_zone);
     PermitRow {

@@ -62,7 +62,7 @@ impl StayRow {
 }
 
 /// All that the page shows.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StaysView {
     /// Those that stay too long.
     pub over: Vec<StayRow>,
@@ -74,8 +74,8 @@ pub struct StaysView {
 
 #[cfg(feature = "ssr")]
 fn row(one: ParkingSession) -> StayRow {
-    use super::reservations::receipt::price_text;
-    use super::reservations::wall::Wall;
+    use portico_model::parking::receipt::price_text;
+    use portico_parking::Wall;
 
     let wall = Wall::of(&one.time_zone);
     let kind = if one.reservation_id.is_some() { "Reservation" } else { "Permit" };

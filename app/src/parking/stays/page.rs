@@ -65,7 +65,8 @@ pub fn StaysPage() -> impl IntoView {
     let live = use_live();
     reload_when(page, move || live.returns.get() + forms.all().iter().map(|form| form.successes.get()).sum::<u32>());
     let toast = use_toasts();
-    let told: [(FormState, fn(&StayRow) -> String); 4] = [
+    type Words = fn(&StayRow) -> String;
+    let told: [(FormState, Words); 4] = [
         (forms.came, |row| format!("{} is there", row.name())),
         (forms.left, gone),
         (forms.end, gone),
@@ -168,6 +169,7 @@ fn NoStays(is_restricted: bool) -> impl IntoView {
 #[component]
 fn Reports(lots: Vec<(String, String)>, forms: StayForms) -> impl IntoView {
     let (came, left) = (forms.came, forms.left);
+    let lots = StoredValue::new(lots);
     let has_come = Signal::derive(move || came.successes.get() > 0);
     let has_left = Signal::derive(move || left.successes.get() > 0);
     let chosen = |form: FormState| form.value("lot", "");
@@ -176,7 +178,7 @@ fn Reports(lots: Vec<(String, String)>, forms: StayForms) -> impl IntoView {
             <Dialog label="Vehicle left" glyph=Glyph::SignOut open=left.came_back() done=has_left>
                 <PostForm form=left id="vehicle-left">
                     <ErrorSummary form=left shown=&["plate"] />
-                    <Choose name="lot" label="Lot" id="left-lot" options=lots.clone() chosen=chosen(left) />
+                    <Choose name="lot" label="Lot" id="left-lot" options=lots.get_value() chosen=chosen(left) />
                     <TextField
                         form=left
                         name="plate"
@@ -198,7 +200,7 @@ fn Reports(lots: Vec<(String, String)>, forms: StayForms) -> impl IntoView {
             >
                 <PostForm form=came id="vehicle-came">
                     <ErrorSummary form=came shown=&["plate", "spot_id"] />
-                    <Choose name="lot" label="Lot" id="came-lot" options=lots chosen=chosen(came) />
+                    <Choose name="lot" label="Lot" id="came-lot" options=lots.get_value() chosen=chosen(came) />
                     <TextField
                         form=came
                         name="plate"

@@ -9,10 +9,10 @@ use leptos::server_fn::codec::GetUrl;
 use portico_model::parking::walk_up::{WalkUpSpot, WalkUpStatus};
 use serde::{Deserialize, Serialize};
 
-use super::reservations::receipt::Receipt;
 use crate::failure::Failure;
 use crate::load::{Ask, given};
 use crate::ui::{Glyph, Tone};
+use portico_model::parking::receipt::Receipt;
 
 /// Lengths that are offered, minutes.
 #[cfg(feature = "ssr")]
@@ -113,8 +113,8 @@ pub async fn look_at_spot(
     use portico_model::parking::tariff::words::length;
     use portico_model::parking::walk_up::begin_of_stay;
 
-    use super::reservations::wall::Wall;
     use crate::server::{failed, now, parking, set_status};
+    use portico_parking::Wall;
 
     const MINUTE_MS: i64 = 60_000;
 
@@ -183,10 +183,10 @@ async fn offer_of(
     spot: &WalkUpSpot,
     minutes: &str,
     until: &str,
-    wall: &super::reservations::wall::Wall,
+    wall: &portico_parking::Wall,
 ) -> Result<StayOffer, Failure> {
-    use super::reservations::receipt::receipt;
     use crate::server::{failed, parking};
+    use portico_parking::receipt;
 
     let minutes = asked_minutes(spot.key, minutes, until).await?;
     let quote = parking()?.walk_up_quote(spot.key, minutes).await.map_err(failed)?;
@@ -224,9 +224,9 @@ pub async fn begin_stay(
     use leptos::server_fn::ServerFn as _;
     use portico_model::parking::walk_up::NewStay;
 
-    use super::reservations::receipt::price_text;
     use super::typed::given;
     use crate::server::{failed, form_failed, parking, request_context};
+    use portico_model::parking::receipt::price_text;
 
     let page = crate::ui::address(&path_of(&key), [("minutes", minutes.as_str()), ("until", &until)]);
     let page = format!("{page}#price");

@@ -115,6 +115,7 @@ impl CarParks {
             spot_key: None,
             is_ignored: false,
             is_silent: false,
+            is_bridged: false,
             occupied: None,
             reported_at: None,
             heard_at: Timestamp::default(),

@@ -8,9 +8,9 @@ use portico_model::ReservationId;
 use portico_model::parking::reservation::{Reservation, ReservationState};
 use serde::{Deserialize, Serialize};
 
-use super::receipt::Receipt;
 use crate::failure::Failure;
 use crate::load::Ask;
+use portico_model::parking::receipt::Receipt;
 
 /// Path of the page. It is loaded anew, never reached inside the app: see [`crate::policy`].
 #[must_use]
@@ -66,10 +66,10 @@ pub struct PayView {
 pub async fn get_pay_page(id: String) -> Result<PayView, Failure> {
     use portico_platform::Error;
 
-    use super::receipt::receipt;
     use super::reserve::Asked;
-    use super::wall::Wall;
     use crate::server::{actor, failed, now, parking};
+    use portico_parking::Wall;
+    use portico_parking::receipt;
 
     let (parking, actor) = (parking()?, actor()?);
     let none =

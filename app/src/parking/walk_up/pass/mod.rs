@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
 use crate::load::Ask;
-use crate::parking::reservations::receipt::Receipt;
+use portico_model::parking::receipt::Receipt;
 
 /// By how much a stay can be made longer, minutes.
 #[cfg(feature = "ssr")]
@@ -58,9 +58,10 @@ pub async fn get_stay(token: String) -> Result<StayView, Failure> {
     use portico_model::parking::tariff::format_minor;
     use portico_model::parking::tariff::words::length;
 
-    use crate::parking::reservations::receipt::{price_text, receipt};
-    use crate::parking::reservations::wall::Wall;
     use crate::server::{endpoints, failed, now, parking};
+    use portico_model::parking::receipt::price_text;
+    use portico_parking::Wall;
+    use portico_parking::receipt;
 
     let parking = parking()?;
     let stay = parking.stay(&token).await.map_err(failed)?;
