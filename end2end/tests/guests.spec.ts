@@ -53,6 +53,7 @@ test("who scans the code of a spot sees the price, parks, stays longer and leave
   const [spot] = lot.spots;
   const phone = await phoneOf(openContext, url);
   await phone.goto(`/park/${spot.key}`);
+  await expect(phone).toHaveTitle(/Park here/);
   await expect(phone.getByTestId("walk-up-spot")).toHaveText(spot.id);
   await expect(phone.getByText("Free", { exact: true })).toBeVisible();
   await expect(phone.getByTestId("walk-up-tariff")).toHaveText("2.00 EUR per started 1 h");
@@ -204,6 +205,7 @@ test("the sheet has a code for each spot that leads to its page", async ({ page,
       for (const [what, path] of screens) {
         await screen.goto(path);
         await expect(screen.getByRole("heading", { level: 1 })).toBeVisible();
+        await expect(screen).toHaveTitle(/Codes of|Park here|Your stay/);
         await expectFits(screen, what);
         await expectClean(screen, what);
         await screen.screenshot({ path: `screenshots/${what}-${name}-${colorScheme}.png`, fullPage: true });
