@@ -4,7 +4,7 @@ export default defineConfig({
   testDir: "tests",
   outputDir: "test-results",
   // Generous: these end a test that hangs. On a busy machine with two cores a page takes many times what it takes a user.
-  timeout: 180_000,
+  timeout: 300_000,
   expect: { timeout: 30_000 },
   // Each worker has its own server and browser; two cores feed two.
   workers: 2,
