@@ -40,6 +40,12 @@ pub struct FormState {
 }
 
 impl FormState {
+    /// How often any of these forms succeeded.
+    #[must_use]
+    pub fn successes_of(forms: &[Self]) -> u32 {
+        forms.iter().map(|form| form.successes.get()).sum()
+    }
+
     /// The state of a form that posts to this server function; made while the page begins, not inside a suspense.
     #[must_use]
     pub fn of<F: ServerFn>() -> Self {

@@ -3,6 +3,9 @@
 import AxeBuilder from "@axe-core/playwright";
 import { expect, type Page } from "@playwright/test";
 
+/** A phone, held upright. */
+export const PHONE = { width: 390, height: 844 };
+
 /** Nothing that keeps people from using it. */
 export async function expectClean(page: Page, what = new URL(page.url()).pathname): Promise<void> {
   const { violations } = await new AxeBuilder({ page }).analyze();

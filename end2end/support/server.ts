@@ -7,6 +7,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
+const FOR_TESTS = {
+  // All tests come from one address, and faster than people do.
+  ...Object.fromEntries(["sign_in", "register", "address", "user", "device"].map((what) => [`http.rate_limits.${what}_per_minute`, "100000"])),
+  // The tests of a worker share one browser's session as it was at the start: renewed by one of them, it would be over for
+  // the others.
+  "identity.browser_token_s": "14400",
+};
+
 const START_DEADLINE_MS = 120_000;
 
 interface Addresses {
@@ -60,13 +68,8 @@ export class Portico {
     if (!binary) throw new Error("PORTICO_BIN names no program: run the tests with `make e2e`");
     const ready = join(this.folder, "ready.json");
     rmSync(ready, { force: true });
-    // All tests come from one address, and faster than people do.
-    const limits = ["sign_in", "register", "address", "user", "device"].flatMap((what) => ["--set", `http.rate_limits.${what}_per_minute=100000`]);
-    // The tests of a worker share one browser's session as it was at the start: renewed by one of them, it would be over for
-    // the others.
-    limits.push("--set", "identity.browser_token_s=14400");
-    const settings = Object.entries(this.settings).flatMap(([key, value]) => ["--set", `${key}=${value}`]);
-    const child = spawn(binary, ["serve", "--ready-file", ready, ...limits, ...settings], {
+    const settings = Object.entries({ ...FOR_TESTS, ...this.settings }).flatMap(([key, value]) => ["--set", `${key}=${value}`]);
+    const child = spawn(binary, ["serve", "--ready-file", ready, ...settings], {
       cwd: this.folder,
       env: {
         ...process.env,

@@ -3,10 +3,9 @@
 
 import type { APIRequestContext, Page } from "@playwright/test";
 import { makeByApi, uniqueName } from "../support/devices";
-import { expectClean, expectFits } from "../support/look";
+import { expectClean, expectFits, PHONE } from "../support/look";
 import { expect, expectLive, test, type OpenContext } from "../support/test";
 
-const PHONE = { width: 390, height: 844 };
 
 let count = 0;
 

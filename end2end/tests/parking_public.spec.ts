@@ -6,6 +6,7 @@ import type { AddressInfo } from "node:net";
 import type { APIRequestContext, Page } from "@playwright/test";
 import { makeByApi, uniqueName } from "../support/devices";
 import { expectClean, expectFits } from "../support/look";
+import { placeSensor } from "../support/parking";
 import { expect, expectLive, test } from "../support/test";
 
 interface Lot {
@@ -23,12 +24,7 @@ async function makeLot(request: APIRequestContext, url: string, settings: object
   const level = await makeByApi(request, url, `parking/lots/${lot.id}/levels`, { name: "L1", position: 1 });
   await makeByApi(request, url, `parking/levels/${level.id}/spots`, { rows: 1, columns: 2, prefix, first: 1 });
   const spots: [string, string] = [`${prefix}001`, `${prefix}002`];
-  const data = { sensor_id: `S-${spots[0]}`, occupied: false, timestamp: new Date().toISOString() };
-  const said = await request.post(`${url}/api/v1/sensor-data`, { data, headers: { Origin: url } });
-  expect(said.ok(), await said.text()).toBeTruthy();
-  const found = await (await request.get(`${url}/api/v1/parking/sensors?search=${data.sensor_id}`)).json();
-  const placed = await request.put(`${url}/api/v1/parking/sensors/${found.items[0].id}`, { data: { spot_id: spots[0] }, headers: { Origin: url } });
-  expect(placed.ok(), await placed.text()).toBeTruthy();
+  await placeSensor(request, url, `S-${spots[0]}`, spots[0]);
   return { id: lot.id, name, spots };
 }
 

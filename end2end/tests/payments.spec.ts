@@ -2,11 +2,10 @@
 
 import type { APIRequestContext, Page } from "@playwright/test";
 import { makeByApi, uniqueName } from "../support/devices";
-import { expectClean, expectFits } from "../support/look";
+import { expectClean, expectFits, PHONE } from "../support/look";
 import { CARDS, StripeDouble } from "../support/stripe";
 import { setUpHouse, expect, expectLive, signIn, test as base, type House, type OpenContext } from "../support/test";
 
-const PHONE = { width: 390, height: 844 };
 const PASSWORD = "seven purple umbrellas 42";
 
 const test = base.extend<{}, { house: House; stripe: StripeDouble }>({

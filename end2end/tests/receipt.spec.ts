@@ -2,10 +2,9 @@
 
 import { createReadStream } from "node:fs";
 import { makeByApi, uniqueName } from "../support/devices";
-import { expectClean, expectFits } from "../support/look";
+import { expectClean, expectFits, PHONE } from "../support/look";
 import { expect, expectLive, signIn, test } from "../support/test";
 
-const PHONE = { width: 390, height: 844 };
 const PASSWORD = "seven purple umbrellas 42";
 
 async function bytes(path: string): Promise<Buffer> {

@@ -2,10 +2,9 @@
 
 import type { APIRequestContext } from "@playwright/test";
 import { makeByApi, registerByApi, uniqueName } from "../support/devices";
-import { expectClean, expectFits } from "../support/look";
+import { expectClean, expectFits, PHONE } from "../support/look";
 import { expect, expectLive, test } from "../support/test";
 
-const PHONE = { width: 390, height: 844 };
 
 const RULES = { currency: "EUR", unit_minutes: 60, unit_price_minor: 200 };
 

@@ -3,6 +3,7 @@
 import type { APIRequestContext } from "@playwright/test";
 import { io, type Socket } from "socket.io-client";
 import { makeByApi, uniqueName } from "../support/devices";
+import { code, placeSensor, say } from "../support/parking";
 import { ADMIN, expect, test } from "../support/test";
 
 async function accessToken(request: APIRequestContext, url: string): Promise<string> {
@@ -23,19 +24,11 @@ const refusal = (socket: Socket): Promise<string> => new Promise((done) => socke
 for (const transport of ["polling", "websocket"])
   test(`who signs in hears what happens at the spots, over ${transport}`, async ({ page, house }) => {
     const { url } = house.portico;
-    const spot = uniqueName("PARK").replace(/\W/g, "-");
+    const spot = code("PARK");
     const lot = await makeByApi(page.request, url, "parking/lots", { name: uniqueName("Garage"), debounce_s: 0 });
     const level = await makeByApi(page.request, url, `parking/lots/${lot.id}/levels`, { name: "L1", position: 1 });
     await makeByApi(page.request, url, "spots", { id: spot, level_id: level.id });
-    const say = async (occupied: boolean): Promise<void> => {
-      const data = { sensor_id: spot, occupied, timestamp: new Date().toISOString() };
-      const answer = await page.request.post(`${url}/api/v1/sensor-data`, { data, headers: { Origin: url } });
-      expect(answer.ok(), await answer.text()).toBeTruthy();
-    };
-    await say(false);
-    const found = await (await page.request.get(`${url}/api/v1/parking/sensors?search=${spot}`)).json();
-    const place = `${url}/api/v1/parking/sensors/${found.items[0].id}`;
-    expect((await page.request.put(place, { data: { spot_id: spot }, headers: { Origin: url } })).ok()).toBeTruthy();
+    await placeSensor(page.request, url, spot, spot);
 
     const socket = io(url, { transports: [transport], auth: { token: await accessToken(page.request, url) }, forceNew: true });
     try {
@@ -43,10 +36,10 @@ for (const transport of ["polling", "websocket"])
       await expect.poll(() => heard).toContainEqual(["connected", { status: "Connected to parking system" }]);
       socket.emit("subscribe_spot", { spot_id: spot });
       await expect.poll(() => heard).toContainEqual(["subscribed", { spot_id: spot }]);
-      await say(true);
+      await say(page.request, url, spot, true);
       const changed = ["spot_status_changed", { spot_id: spot, occupied: true, timestamp: expect.any(String) }];
       await expect.poll(() => heard).toContainEqual(changed);
-      await say(false);
+      await say(page.request, url, spot, false);
       const start = new Date(Date.now() + 86_400_000).toISOString();
       const reserved = await makeByApi(page.request, url, "reservations", { spot_id: spot, start_time: start, duration_hours: 1 });
       const id = reserved.reservation.id;

@@ -179,7 +179,7 @@ pub fn FactorsCard() -> impl IntoView {
     let factors = load(|| Some(MyFactors {}));
     Effect::new(move |before: Option<u32>| {
         let all = [forms.add, forms.rename, forms.delete, forms.remove_app, forms.renew];
-        let changes = all.iter().map(|form| form.successes.get()).sum();
+        let changes = FormState::successes_of(&all);
         if before.is_some_and(|before| before != changes) {
             factors.refetch();
         }

@@ -25,8 +25,10 @@ pub mod walk_up;
 use std::time::Duration;
 
 use leptos::prelude::*;
+use portico_model::live::Event;
 use portico_model::parking::spot::{SensorType, Spot, SpotSize, SpotStatus};
 
+use crate::live::{LiveUpdate, follow};
 use crate::load::Loaded;
 use crate::ui::{Badge, Glyph, Tone};
 
@@ -83,6 +85,22 @@ pub const fn sensor_word(sensor: SensorType) -> &'static str {
         SensorType::Camera => "Camera",
         SensorType::Infrared => "Infrared",
     }
+}
+
+/// Loads again, gently, whenever the topic brings such an event.
+pub(crate) fn refetch_upon(
+    page: Resource<Loaded>,
+    topic: impl Fn() -> Option<String> + 'static,
+    is_news: impl Fn(&Event) -> bool + 'static,
+) {
+    let gently = refetch_gently(page);
+    follow(topic, move |update| {
+        if let LiveUpdate::Event(event) = update
+            && is_news(&event)
+        {
+            gently();
+        }
+    });
 }
 
 /// Loads again soon, once for all that happens until then: where much happens, a page does not ask each time.

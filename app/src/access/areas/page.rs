@@ -49,7 +49,7 @@ pub fn AreasPage() -> impl IntoView {
     let live = use_live();
     reload_when(page, move || {
         let all = [forms.group, forms.delete_group, forms.zone, forms.delete_zone, forms.reset];
-        live.returns.get() + all.iter().map(|form| form.successes.get()).sum::<u32>()
+        live.returns.get() + FormState::successes_of(&all)
     });
     let may_change = use_viewer().is_some_and(|viewer| viewer.may(Permission::ManageAccess));
     let body = move |shown: Memo<AreasView>| {

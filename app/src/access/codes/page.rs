@@ -43,9 +43,7 @@ pub fn CodesPage() -> impl IntoView {
         },
     );
     crate::groups::detail::refetch_on_return(page);
-    reload_when(page, move || {
-        [forms.create, forms.withdraw, forms.retry].iter().map(|form| form.successes.get()).sum()
-    });
+    reload_when(page, move || FormState::successes_of(&[forms.create, forms.withdraw, forms.retry]));
     let body = move |shown: Memo<CodesView>| view! { <CodesBody shown forms /> }.into_any();
     view! {
         <Title text="Codes" />

@@ -34,7 +34,7 @@ impl LockForms {
     /// How often something was changed.
     #[must_use]
     pub fn changes(&self) -> u32 {
-        [self.change, self.share, self.unshare, self.reassign].iter().map(|form| form.successes.get()).sum()
+        FormState::successes_of(&[self.change, self.share, self.unshare, self.reassign])
     }
 }
 

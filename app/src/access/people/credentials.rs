@@ -38,7 +38,7 @@ impl CredentialForms {
     /// How often any of them succeeded.
     #[must_use]
     pub fn successes(&self) -> u32 {
-        [self.add, self.set, self.delete, self.start, self.cancel].iter().map(|form| form.successes.get()).sum()
+        FormState::successes_of(&[self.add, self.set, self.delete, self.start, self.cancel])
     }
 }
 

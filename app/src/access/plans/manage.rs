@@ -41,7 +41,7 @@ impl PlanForms {
     #[must_use]
     pub fn successes(&self) -> u32 {
         let all = [self.place, self.unplace, self.rename];
-        all.iter().map(|form| form.successes.get()).sum::<u32>() + self.uploads.get()
+        FormState::successes_of(&all) + self.uploads.get()
     }
 }
 

@@ -39,7 +39,7 @@ impl CalendarForms {
     #[must_use]
     pub fn successes(&self) -> u32 {
         let all = [self.schedule, self.delete_schedule, self.holiday, self.delete_holiday];
-        all.iter().map(|form| form.successes.get()).sum()
+        FormState::successes_of(&all)
     }
 }
 

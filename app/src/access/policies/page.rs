@@ -51,7 +51,7 @@ pub fn PoliciesPage() -> impl IntoView {
     crate::groups::detail::refetch_on_return(page);
     reload_when(page, move || {
         let own = [forms.save, forms.switch, forms.delete];
-        own.iter().map(|form| form.successes.get()).sum::<u32>() + forms.calendar.successes()
+        FormState::successes_of(&own) + forms.calendar.successes()
     });
     let body = move |shown: Memo<PoliciesView>| view! { <PoliciesBody shown forms /> }.into_any();
     view! {

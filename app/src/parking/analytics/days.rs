@@ -7,7 +7,7 @@ use portico_model::parking::analytics::{Day, Money};
 use portico_model::parking::tariff::format_minor;
 
 use super::{LotAnalytics, ShownDay};
-use crate::parking::tariffs::words::length;
+use portico_model::parking::tariff::words::length;
 
 /// What a span of days adds up to.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -5,7 +5,7 @@ use portico_model::parking::analytics::HourOfWeek;
 use portico_model::parking::tariff::Weekday;
 
 use super::LotAnalytics;
-use crate::parking::tariffs::words::day_word;
+use portico_model::parking::tariff::words::day_word;
 
 /// Class of a cell's colour, and what it stands for.
 const STEPS: [(&str, &str); 5] = [

@@ -12,8 +12,8 @@ use portico_platform::{Actor, Error};
 
 use super::{ForecastView, LotAnalytics, Mark, Measured, NowView, ShownDay};
 use crate::failure::Failure;
-use crate::parking::tariffs::words::day_word;
 use crate::server::{actor, failed, parking};
+use portico_model::parking::tariff::words::day_word;
 use portico_parking::Wall;
 
 const HOUR_MS: i64 = 3_600_000;

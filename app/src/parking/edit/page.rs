@@ -56,7 +56,7 @@ impl EditForms {
     /// How often any of them succeeded that leaves the page as it is.
     fn successes(&self) -> u32 {
         let all = [self.lot, self.level, self.generate, self.spot, self.places];
-        all.iter().map(|form| form.successes.get()).sum::<u32>() + self.imports.get()
+        FormState::successes_of(&all) + self.imports.get()
     }
 
     /// Whether something is being removed: then the page is about to leave it.

@@ -10,9 +10,9 @@ use portico_model::parking::permit::PermitState;
 use super::{ChangePermit, CreatePermit, ListPermits, PermitRow, PermitsView, RevokePermit, state_look};
 use crate::access::Choose;
 use crate::form::{Confirm, FormState, PostForm};
-use crate::live::{LiveUpdate, follow, use_live};
+use crate::live::use_live;
 use crate::load::{in_place, load, reload_when};
-use crate::parking::refetch_gently;
+use crate::parking::refetch_upon;
 use crate::parking::reservations::list::LotFilter;
 use crate::parking::tabs::ParkingTabs;
 use crate::ui::list::{asked, is_restricted};
@@ -55,18 +55,14 @@ pub fn PermitsPage() -> impl IntoView {
     let page = load(move || {
         Some(ListPermits { show: show.get(), search: search.get(), lot: lot.get(), cursor: cursor.get() })
     });
-    let gently = refetch_gently(page);
     let sees_all = viewer_may(Permission::ReadParking);
-    follow(
+    refetch_upon(
+        page,
         move || sees_all.then(|| "parking_sessions".to_owned()),
-        move |update| {
-            if matches!(update, LiveUpdate::Event(Event::ParkingSessionsChanged)) {
-                gently();
-            }
-        },
+        |event| matches!(event, Event::ParkingSessionsChanged),
     );
     let live = use_live();
-    reload_when(page, move || live.returns.get() + forms.all().iter().map(|form| form.successes.get()).sum::<u32>());
+    reload_when(page, move || live.returns.get() + FormState::successes_of(&forms.all()));
     let toast = use_toasts();
     for (form, text) in [
         (forms.create, "may park without reserving"),

@@ -13,9 +13,9 @@ use serde::{Deserialize, Serialize};
 
 use super::StateBadge;
 use crate::failure::Failure;
-use crate::live::{LiveUpdate, follow, use_live};
+use crate::live::use_live;
 use crate::load::{Ask, given, in_place, load, reload_when};
-use crate::parking::refetch_gently;
+use crate::parking::refetch_upon;
 use crate::parking::tabs::ParkingTabs;
 use crate::ui::list::{address, asked, is_restricted, submit_form_of};
 use crate::ui::{EmptyState, Filters, Glyph, Icon, Pages, SelectFilter, TextFilter};
@@ -164,15 +164,7 @@ pub fn ReservationsPage() -> impl IntoView {
             cursor: cursor.get(),
         })
     });
-    let gently = refetch_gently(page);
-    follow(
-        || Some("reservations".to_owned()),
-        move |update| {
-            if matches!(update, LiveUpdate::Event(Event::ReservationChanged { .. })) {
-                gently();
-            }
-        },
-    );
+    refetch_upon(page, || Some("reservations".to_owned()), |event| matches!(event, Event::ReservationChanged { .. }));
     let live = use_live();
     reload_when(page, move || live.returns.get());
     let sees_all = viewer_may(Permission::ReadParking);

@@ -12,9 +12,9 @@ use super::{
     signal_text,
 };
 use crate::form::{Confirm, FormState, PostForm};
-use crate::live::{LiveUpdate, follow, use_live};
+use crate::live::use_live;
 use crate::load::{in_place, load, reload_when};
-use crate::parking::refetch_gently;
+use crate::parking::refetch_upon;
 use crate::parking::tabs::ParkingTabs;
 use crate::time::Ago;
 use crate::ui::list::{asked, is_restricted};
@@ -59,17 +59,9 @@ pub fn SensorsPage() -> impl IntoView {
     };
     let (which, search, cursor) = (asked("which"), asked("search"), asked("cursor"));
     let page = load(move || Some(ListSensors { which: which.get(), search: search.get(), cursor: cursor.get() }));
-    let gently = refetch_gently(page);
-    follow(
-        || Some("parking_sensors".to_owned()),
-        move |update| {
-            if matches!(update, LiveUpdate::Event(Event::ParkingSensorsChanged)) {
-                gently();
-            }
-        },
-    );
+    refetch_upon(page, || Some("parking_sensors".to_owned()), |event| matches!(event, Event::ParkingSensorsChanged));
     let live = use_live();
-    reload_when(page, move || live.returns.get() + forms.all().iter().map(|form| form.successes.get()).sum::<u32>());
+    reload_when(page, move || live.returns.get() + FormState::successes_of(&forms.all()));
     let toast = use_toasts();
     Effect::new(move |_| {
         if let Some(sensor) = forms.place.answer::<Sensor>() {

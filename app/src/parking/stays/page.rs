@@ -8,9 +8,9 @@ use portico_model::live::Event;
 use super::{EndStay, ListStays, NoteStayPaid, StayRow, StaysView, VehicleCame, VehicleLeft, source_word};
 use crate::access::Choose;
 use crate::form::{Confirm, FormState, PostForm};
-use crate::live::{LiveUpdate, follow, use_live};
+use crate::live::use_live;
 use crate::load::{in_place, load, reload_when};
-use crate::parking::refetch_gently;
+use crate::parking::refetch_upon;
 use crate::parking::reservations::list::LotFilter;
 use crate::parking::tabs::ParkingTabs;
 use crate::ui::list::{asked, is_restricted};
@@ -53,17 +53,9 @@ pub fn StaysPage() -> impl IntoView {
     let [show, plate, lot, cursor] = ["show", "plate", "lot", "cursor"].map(asked);
     let page =
         load(move || Some(ListStays { show: show.get(), plate: plate.get(), lot: lot.get(), cursor: cursor.get() }));
-    let gently = refetch_gently(page);
-    follow(
-        || Some("parking_sessions".to_owned()),
-        move |update| {
-            if matches!(update, LiveUpdate::Event(Event::ParkingSessionsChanged)) {
-                gently();
-            }
-        },
-    );
+    refetch_upon(page, || Some("parking_sessions".to_owned()), |event| matches!(event, Event::ParkingSessionsChanged));
     let live = use_live();
-    reload_when(page, move || live.returns.get() + forms.all().iter().map(|form| form.successes.get()).sum::<u32>());
+    reload_when(page, move || live.returns.get() + FormState::successes_of(&forms.all()));
     let toast = use_toasts();
     type Words = fn(&StayRow) -> String;
     let told: [(FormState, Words); 4] = [

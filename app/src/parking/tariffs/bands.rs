@@ -5,9 +5,9 @@ use portico_model::parking::tariff::{Band, MAX_BANDS, Weekday};
 use serde::{Deserialize, Serialize};
 
 use super::amount::amount_text;
-use super::words::{clock, day_word};
 use crate::form::FormState;
 use crate::ui::{Glyph, Icon, TextField};
+use portico_model::parking::tariff::words::{clock, day_word};
 
 /// The names of a row's fields; what is wrong with one is told under its name.
 pub struct BandNames {

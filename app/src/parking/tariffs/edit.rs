@@ -9,12 +9,12 @@ use portico_model::parking::tariff::Tariff;
 use super::amount::amount_text;
 use super::bands::{BandRows, FIELDS, TypedBand};
 use super::list::{PAGE, by_whom};
-use super::words::summary;
 use super::{DeleteTariff, GetTariff, SaveTariff};
 use crate::form::{FormState, PostForm};
 use crate::load::{in_place, load};
 use crate::ui::{Dialog, ErrorSummary, Glyph, SubmitButton, TextField};
 use crate::viewer::viewer_may;
+use portico_model::parking::tariff::words::summary;
 
 /// The page.
 #[component]

@@ -6,7 +6,6 @@ use portico_model::identity::Permission;
 use portico_model::live::Event;
 use portico_model::parking::tariff::TariffRules;
 
-use super::words::{band, summary};
 use super::{ListTariffs, TariffUse};
 use crate::live::{LiveUpdate, follow, use_live};
 use crate::load::{in_place, load, reload_when};
@@ -14,6 +13,7 @@ use crate::parking::tabs::ParkingTabs;
 use crate::time::Ago;
 use crate::ui::{EmptyState, Glyph, Icon};
 use crate::viewer::viewer_may;
+use portico_model::parking::tariff::words::{band, summary};
 
 /// Path of the page.
 pub const PAGE: &str = "/parking/tariffs";

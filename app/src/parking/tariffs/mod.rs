@@ -11,7 +11,6 @@ use leptos::prelude::*;
 use leptos::server_fn::codec::GetUrl;
 use portico_model::TariffId;
 use portico_model::parking::tariff::Tariff;
-pub use portico_model::parking::tariff::words;
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;

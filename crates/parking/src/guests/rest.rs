@@ -14,7 +14,6 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::Parking;
-use crate::payments::Payable;
 
 pub fn routes() -> OpenApiRouter<Parking> {
     OpenApiRouter::new()
@@ -65,10 +64,6 @@ pub struct StayPayment {
     currency: String,
 }
 
-fn secret_of(payable: Payable) -> Option<String> {
-    payable.client_secret.map(|secret| secret.expose_secret().to_owned())
-}
-
 /// A spot, for who stands at it
 ///
 /// Where the lot allows parking without an account.
@@ -116,7 +111,7 @@ pub async fn begin(
     let body = BegunStayBody {
         token: begun.token.expose_secret().to_owned(),
         stay: begun.stay,
-        client_secret: begun.payable.and_then(secret_of),
+        client_secret: begun.payable.and_then(|payable| payable.told_secret()),
     };
     Ok((StatusCode::CREATED, Json(body)))
 }
@@ -180,11 +175,11 @@ pub async fn end(
 pub async fn pay(State(parking): State<Parking>, Path(token): Path<String>) -> Result<Json<StayPayment>> {
     let payable = parking.pay_stay(&token).await?;
     Ok(Json(StayPayment {
-        payment_intent_id: payable.payment_intent_id.clone(),
-        publishable_key: payable.publishable_key.clone(),
-        status: payable.status.clone(),
+        client_secret: payable.told_secret(),
+        payment_intent_id: payable.payment_intent_id,
+        publishable_key: payable.publishable_key,
+        status: payable.status,
         amount_minor: payable.amount_minor,
-        currency: payable.currency.clone(),
-        client_secret: secret_of(payable),
+        currency: payable.currency,
     }))
 }

@@ -38,6 +38,13 @@ pub struct Payable {
     pub reservation: Reservation,
 }
 
+impl Payable {
+    /// The secret as its payer's browser gets it.
+    pub(crate) fn told_secret(&self) -> Option<String> {
+        self.client_secret.as_ref().map(|secret| secret.expose_secret().to_owned())
+    }
+}
+
 /// What of a reservation is still to be paid.
 pub(crate) const fn due_minor(one: &Reservation) -> i64 {
     one.amount_minor - (one.paid_minor - one.refunded_minor)

@@ -7,7 +7,6 @@ use portico_model::parking::reservation::Reservation;
 use portico_model::{Problem, ReservationId};
 use portico_platform::Result;
 use portico_platform::http::{Json, Raw};
-use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -72,8 +71,8 @@ pub struct PaymentAnswer {
 impl From<Payable> for PaymentAnswer {
     fn from(payable: Payable) -> Self {
         Self {
+            client_secret: payable.told_secret(),
             payment_intent_id: payable.payment_intent_id,
-            client_secret: payable.client_secret.map(|secret| secret.expose_secret().to_owned()),
             publishable_key: payable.publishable_key,
             status: payable.status,
             amount_minor: payable.amount_minor,

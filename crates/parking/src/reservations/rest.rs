@@ -7,7 +7,6 @@ use portico_model::parking::reservation::{Quote, Reservation, ReservationState, 
 use portico_model::{LotId, Page, Problem, ReservationId, Timestamp};
 use portico_platform::Result;
 use portico_platform::http::{Json, Path, Query};
-use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -133,8 +132,7 @@ pub async fn create(
         ReservationState::Held => parking.payable(&actor, reservation.id).await.ok(),
         _ => None,
     };
-    let client_secret = payable.and_then(|payable| payable.client_secret);
-    let client_secret = client_secret.map(|secret| secret.expose_secret().to_owned());
+    let client_secret = payable.and_then(|payable| payable.told_secret());
     Ok((StatusCode::CREATED, Json(NewReservationBody { reservation, client_secret })))
 }
 

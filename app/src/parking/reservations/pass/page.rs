@@ -60,7 +60,7 @@ pub fn ReservationPage() -> impl IntoView {
     Effect::new(move |_| crate::browser::every(ASK_AGAIN_MS, move || page.refetch()));
     let live = use_live();
     let all = [forms.open, forms.check_in, forms.check_out, forms.change, forms.cancel, payment.paid];
-    reload_when(page, move || live.returns.get() + all.iter().map(|form| form.successes.get()).sum::<u32>());
+    reload_when(page, move || live.returns.get() + FormState::successes_of(&all));
     let toast = use_toasts();
     for (form, text) in [(forms.open, "The gate opens"), (forms.change, "Reservation changed")] {
         Effect::new(move |_| {

@@ -10,9 +10,9 @@ use portico_platform::Actor;
 
 use super::{Asked, LotChoice, Offer, Other, ReserveView};
 use crate::failure::Failure;
-use crate::parking::tariffs::words::summary;
 use crate::parking::typed::{given, metres, moved};
 use crate::server::{actor, failed, now, parking};
+use portico_model::parking::tariff::words::summary;
 
 /// Later beginnings that are tried when something is taken, minutes.
 const LATER: [i64; 9] = [30, 60, 90, 120, 180, 240, 360, 720, 1_440];
