@@ -10,7 +10,7 @@ export default defineConfig({
   workers: 2,
   forbidOnly: !!process.env.CI,
   retries: 0,
-  reporter: [["list"]],
+  reporter: [["list"], ["./support/summary.ts"]],
   use: {
     viewport: { width: 1280, height: 800 },
     locale: "en-GB",

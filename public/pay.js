@@ -1,9 +1,9 @@
-// The form with which a reservation is paid by card (`<portico-pay>` on /reservations/ID/pay): Stripe's own, in frames of
-// Stripe's, so that no card number touches this page. `data-script` is where Stripe.js is, `data-reservation` the id,
-// `data-label` what the button says. When something has happened it says so with a `change` event, and the app looks how the
-// reservation stands: that it is paid the server alone decides.
+// The form with which parking is paid by card (`<portico-pay>` on /reservations/ID/pay and /park/pass/TOKEN): Stripe's own, in
+// frames of Stripe's, so that no card number touches this page. `data-script` is where Stripe.js is; `data-ask` is posted to
+// for the payment, `data-confirm` to look how it stands, both with `data-body` (JSON) if there is one; `data-label` is what the
+// button says. When something has happened it says so with a `change` event, and the app looks how the reservation stands:
+// that it is paid the server alone decides.
 
-const API = "/api/v1/payments";
 const NO_ANSWER = "The payment service cannot be reached. Check the connection and try again.";
 // What Stripe adds to the address when it leads the payer back (https://docs.stripe.com/js/payment_intents/confirm_payment).
 const RETURNED = ["payment_intent", "payment_intent_client_secret", "redirect_status", "source_type"];
@@ -15,11 +15,12 @@ class Refusal extends Error {
   }
 }
 
-const ask = async (what, reservation) => {
-  const response = await fetch(`${API}/${what}`, {
+const post = async (address, body) => {
+  const content = body && { "content-type": "application/json" };
+  const response = await fetch(address, {
     method: "POST",
-    headers: { "content-type": "application/json", accept: "application/json" },
-    body: JSON.stringify({ reservation_id: reservation }),
+    headers: { ...content, accept: "application/json" },
+    body,
   }).catch(() => {
     throw new Refusal("unreachable", "Portico cannot be reached. Check the connection and try again.");
   });
@@ -128,6 +129,14 @@ class CardForm extends HTMLElement {
     if (this.#button) this.takeDown();
   }
 
+  ask() {
+    return post(this.dataset.ask, this.dataset.body);
+  }
+
+  confirm() {
+    return post(this.dataset.confirm, this.dataset.body);
+  }
+
   takeDown() {
     this.#follower?.abort();
     this.#elements?.getElement("payment")?.destroy();
@@ -154,7 +163,7 @@ class CardForm extends HTMLElement {
     this.complain("");
     this.say(returned ? "Asking how the payment stands…" : "Loading the form…");
     try {
-      const payment = await ask(returned ? "confirm" : "create-intent", this.dataset.reservation);
+      const payment = await (returned ? this.confirm() : this.ask());
       if (this.settled(payment) || !this.isConnected) return;
       await this.mount(payment);
       if (returned) await this.tellWhy(payment.client_secret);
@@ -221,7 +230,7 @@ class CardForm extends HTMLElement {
     }
     try {
       this.say("Asking whether it has arrived…");
-      if (!this.settled(await ask("confirm", this.dataset.reservation))) this.say("");
+      if (!this.settled(await this.confirm())) this.say("");
     } catch (problem) {
       // Stripe has it: what is to be said now the app finds out, at the latest when Stripe tells the server.
       this.failed(problem, () => this.begin("pending"));

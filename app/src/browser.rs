@@ -4,9 +4,10 @@ use portico_model::Timestamp;
 
 #[cfg(feature = "hydrate")]
 mod imp {
-    use js_sys::{Date, Object, Reflect};
+    use js_sys::{Date, Function, Object, Reflect};
     use portico_model::Timestamp;
-    use wasm_bindgen::JsValue;
+    use wasm_bindgen::closure::Closure;
+    use wasm_bindgen::{JsCast as _, JsValue};
 
     pub fn now() -> Timestamp {
         #[allow(clippy::cast_possible_truncation)] // milliseconds fit
@@ -56,6 +57,37 @@ mod imp {
     }
 
     /// Loads a module of `public/` once.
+    pub fn ask_before_leaving(question: &'static str, is_unsaved: impl Fn() -> bool + Copy + 'static) {
+        use leptos::ev;
+        use leptos::prelude::{document, on_cleanup, window, window_event_listener};
+        // The tab is closed, or another document loaded: the browser asks in words of its own.
+        let closing = window_event_listener(ev::beforeunload, move |event| {
+            if is_unsaved() {
+                event.prevent_default();
+            }
+        });
+        // A link inside the app, before the router hears of it.
+        let on_click = move |event: leptos::web_sys::MouseEvent| {
+            let in_another_tab = event.button() != 0 || event.ctrl_key() || event.meta_key() || event.shift_key();
+            let target = event.target().and_then(|target| target.dyn_into::<leptos::web_sys::Element>().ok());
+            let links = "a[href]:not([target]):not([rel~=external]):not([download])";
+            let leaves = target.is_some_and(|target| matches!(target.closest(links), Ok(Some(_))));
+            if leaves && !in_another_tab && is_unsaved() && !window().confirm_with_message(question).unwrap_or(true) {
+                event.prevent_default();
+                event.stop_propagation();
+            }
+        };
+        let on_click = Closure::<dyn Fn(leptos::web_sys::MouseEvent)>::new(on_click);
+        let listener: &Function = on_click.as_ref().unchecked_ref();
+        let _ = document().add_event_listener_with_callback_and_bool("click", listener, true);
+        let on_click = send_wrapper::SendWrapper::new(on_click);
+        on_cleanup(move || {
+            closing.remove();
+            let listener: &Function = on_click.as_ref().unchecked_ref();
+            let _ = document().remove_event_listener_with_callback_and_bool("click", listener, true);
+        });
+    }
+
     pub fn load_module(source: &str) {
         let document = leptos::prelude::document();
         if document.query_selector(&format!("script[src='{source}']")).ok().flatten().is_some() {
@@ -237,6 +269,7 @@ mod imp {
         #[cfg(not(feature = "ssr"))]
         text.to_owned()
     }
+    pub fn ask_before_leaving(_question: &'static str, _is_unsaved: impl Fn() -> bool + Copy + 'static) {}
     pub fn load_module(_source: &str) {}
     pub fn set_attribute_of_root(_name: &str, _value: &str) {}
 }
@@ -298,6 +331,12 @@ pub fn encode(text: &str) -> String {
 #[must_use]
 pub fn encoded_location() -> String {
     encode(&location())
+}
+
+/// Asks before somebody leaves the page while something on it is not saved, until the current owner is disposed of. Going back
+/// inside the app is not seen.
+pub fn ask_before_leaving(question: &'static str, is_unsaved: impl Fn() -> bool + Copy + 'static) {
+    imp::ask_before_leaving(question, is_unsaved);
 }
 
 /// Loads a JavaScript module of the site once.

@@ -27,6 +27,7 @@ test("a door is added, its reader asks, and its state is seen live", async ({ pa
   await form.getByRole("button", { name: "Add door" }).click();
   await expect(page.getByRole("heading", { name, level: 1 })).toBeVisible();
   await expect(page.getByRole("link", { name: reader.name })).toBeVisible();
+  await expect(page).toHaveURL(/\/doors\/[0-9a-f]{32}$/);
   const door: Door = { id: new URL(page.url()).pathname.split("/").pop() ?? "", name, reader };
 
   await say(request, url, door, "closed");

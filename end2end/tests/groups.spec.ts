@@ -23,6 +23,7 @@ test("a group is made, filled and shows its members live", async ({ page, openCo
   await form.getByRole("button", { name: "Make group" }).click();
   await expect(page.getByRole("heading", { name, level: 1 })).toBeVisible();
   await expect(page.getByRole("heading", { name: "No devices in this group yet" })).toBeVisible();
+  await expect(page).toHaveURL(/\/groups\/[0-9a-f]{32}$/);
   const path = new URL(page.url()).pathname;
 
   const watcher = await (await openContext({ baseURL: url, storageState: house.state })).newPage();

@@ -6,7 +6,6 @@ import { makeByApi, uniqueName } from "../support/devices";
 import { expectClean, expectFits, PHONE } from "../support/look";
 import { expect, expectLive, test, type OpenContext } from "../support/test";
 
-
 let count = 0;
 
 interface Spot {

@@ -232,6 +232,17 @@ test("levels and rows are made, and spots are moved by keys and pointer", async 
   await page.mouse.move(box.x + box.width / 2 + 120, box.y + box.height / 2 + 60, { steps: 4 });
   await page.mouse.up();
   await expect(page.getByText("2 spots moved")).toBeVisible();
+
+  // Nothing is lost by leaving: somebody is asked first.
+  const asked: string[] = [];
+  page.once("dialog", (dialog) => {
+    asked.push(dialog.message());
+    void dialog.dismiss();
+  });
+  await page.getByRole("link", { name: "Done" }).click();
+  await expect.poll(() => asked).toEqual([expect.stringContaining("Leave without saving?")]);
+  await expect(page).toHaveURL(/\/edit/);
+  await expect(page.getByText("2 spots moved")).toBeVisible();
   await page.getByRole("button", { name: "Save places" }).click();
   await expect(page.getByText("Places saved")).toBeVisible();
   await expect(page.getByRole("button", { name: "Save places" })).toBeHidden();
@@ -239,6 +250,8 @@ test("levels and rows are made, and spots are moved by keys and pointer", async 
   expect((await kept("001")).y).toBe(450);
   expect((await kept("003")).x).toBeGreaterThan(850);
   expect(await kept("002")).toMatchObject({ x: 475, y: 350 });
+  await page.getByRole("link", { name: "Done" }).click();
+  await expect(page).not.toHaveURL(/\/edit/);
 });
 
 test("a table is looked at before it is imported", async ({ page, house }) => {

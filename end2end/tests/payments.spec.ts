@@ -1,4 +1,4 @@
-// Paying a reservation by card in the page, against a stand-in for Stripe with a Stripe.js of its own.
+// Paying for parking by card in the page, against a stand-in for Stripe with a Stripe.js of its own.
 
 import type { APIRequestContext, Page } from "@playwright/test";
 import { makeByApi, uniqueName } from "../support/devices";
@@ -33,6 +33,8 @@ let count = 0;
 interface Lot {
   id: string;
   spot: string;
+  /** Of the spot. */
+  key: string;
 }
 
 /** A lot with a spot at 1.50 EUR for each half hour. */
@@ -42,8 +44,8 @@ async function makeLot(request: APIRequestContext, url: string, booking: object 
   const lot = await makeByApi(request, url, "parking/lots", { name: uniqueName("Card garage"), time_zone: "Europe/Berlin", tariff_id: tariff.id, booking });
   const level = await makeByApi(request, url, `parking/lots/${lot.id}/levels`, { name: "L1" });
   const spot = `C${process.pid}-${++count}`;
-  await makeByApi(request, url, "spots", { id: spot, level_id: level.id });
-  return { id: lot.id, spot };
+  const { key } = await makeByApi(request, url, "spots", { id: spot, level_id: level.id });
+  return { id: lot.id, spot, key };
 }
 
 async function driver(page: Page, url: string, openContext: OpenContext, options: object = {}): Promise<Page> {
@@ -224,6 +226,56 @@ test("no other page may load anything of Stripe's, and nobody else sees the form
   const other = await driver(page, url, openContext);
   expect((await other.goto(named))?.status()).toBe(404);
   await expect(other.getByRole("heading", { name: "Not found" })).toBeVisible();
+});
+
+test("who parks without an account pays by card on the page of his stay", async ({ page, house, stripe, openContext }) => {
+  const { url } = house.portico;
+  const lot = await makeLot(page.request, url, { is_walk_up: true });
+  const phone = await (await openContext({ baseURL: url, viewport: PHONE, hasTouch: true })).newPage();
+  await phone.goto(`/park/${lot.key}`);
+  await expect(phone).toHaveTitle(/Park here/);
+  const narrow = (await phone.request.get(`${url}/park/${lot.key}`)).headers()["content-security-policy"];
+  expect(narrow).not.toContain(stripe.url);
+  await phone.getByRole("link", { name: "2 h", exact: true }).click();
+  await expect(phone.getByTestId("receipt").locator("tfoot")).toContainText("6.00 EUR");
+  await phone.getByLabel("E-mail").fill("guest@example.org");
+  await phone.getByRole("button", { name: "Park here" }).click();
+
+  await expect(phone).toHaveURL(/\/park\/pass\/[0-9a-f]{64}$/);
+  const pass = new URL(phone.url()).pathname;
+  await expect(phone.getByTestId("payment")).toContainText("To be paid now");
+  await expect(phone.getByTestId("hold-left")).toHaveText(/^1?\d:\d\d$/);
+  await expect(phone.getByLabel("Card number")).toBeVisible();
+  await expectFits(phone, "stay-pay");
+  await expectClean(phone, "stay-pay");
+  await phone.screenshot({ path: "screenshots/stay-pay-phone-light.png", fullPage: true });
+  await pay(phone, CARDS.declined);
+  await expect(phone.getByRole("alert").filter({ hasText: "Your card was declined." })).toBeVisible();
+  // His bank asks on a page of its own, and leads back to that of the stay.
+  await pay(phone, CARDS.leadsAway);
+  await phone.getByRole("button", { name: "Complete authentication" }).click();
+  await expect(phone).toHaveURL(new RegExp(`${pass}$`));
+  await expect(phone.getByText("Paid", { exact: true })).toBeVisible();
+  await expect(phone.getByTestId("payment")).toHaveCount(0);
+  await expect(phone.getByLabel("Card number")).toHaveCount(0);
+
+  // Longer costs more, and is paid in the same way.
+  await phone.getByRole("button", { name: /^1 h more, until .*: 3\.00 EUR$/ }).click();
+  await expect(phone.getByTestId("receipt").locator("tfoot")).toContainText("9.00 EUR");
+  await expect(phone.getByTestId("payment")).toContainText("3.00 EUR");
+  await phone.getByLabel("Card number").fill(CARDS.good);
+  await phone.getByRole("button", { name: "Pay 3.00 EUR" }).click();
+  await expect(phone.getByTestId("payment")).toHaveCount(0);
+  await expect(phone.getByText("Paid", { exact: true })).toBeVisible();
+
+  const dark = await (await openContext({ baseURL: url, colorScheme: "dark" })).newPage();
+  const other = await makeLot(page.request, url, { is_walk_up: true });
+  const { token } = await makeByApi(page.request, url, `public/spots/${other.key}/stays`, { duration_minutes: 120 });
+  await dark.goto(`/park/pass/${token}`);
+  await expect(dark.getByLabel("Card number")).toBeVisible();
+  await expectFits(dark, "stay-pay");
+  await expectClean(dark, "stay-pay");
+  await dark.screenshot({ path: "screenshots/stay-pay-desktop-dark.png", fullPage: true });
 });
 
 test("the page is clean and fits a phone and a desktop, in light and dark", async ({ page, house, openContext }) => {

@@ -181,6 +181,7 @@ test("a new tariff holds for what is asked from now on, and not for what is rese
   await expect(own.locator("#ask")).toContainText(lot.spots[0]);
   await ask(own, tuesday("10:00"), tuesday("11:00"));
   await own.getByRole("button", { name: "Reserve", exact: true }).click();
+  await expect(own).toHaveURL(/\/reservations\/[0-9a-f]{32}$/);
   await expect(own.getByTestId("receipt").locator("tfoot")).toContainText("3.00 EUR");
   const pass = own.url();
 

@@ -5,7 +5,6 @@ import { makeByApi, registerByApi, uniqueName } from "../support/devices";
 import { expectClean, expectFits, PHONE } from "../support/look";
 import { expect, expectLive, test } from "../support/test";
 
-
 const RULES = { currency: "EUR", unit_minutes: 60, unit_price_minor: 200 };
 
 let count = 0;
@@ -117,6 +116,27 @@ test("a permit is given, changed and revoked, and who is there by it stays too l
   await page.goto(`/parking/sessions?lot=${lot.id}`);
   const late = page.getByRole("region", { name: "There too long" });
   await expect(late.getByRole("row").filter({ hasText: own })).toContainText("Too long");
+});
+
+test("a lot limits how long vehicles stay that have neither reservation nor permit", async ({ page, house }) => {
+  const { url } = house.portico;
+  const lot = await makeLot(page.request, url);
+  await page.goto(`/parking/${lot.id}/edit`);
+  await expectLive(page);
+  await page.locator(".park-settings > summary").click();
+  await page.getByLabel("Longest stay, minutes").fill("60");
+  await page.getByRole("button", { name: "Save settings" }).click();
+  await expect(page.getByText("Settings saved")).toBeVisible();
+
+  const [late, fresh] = [plate(), plate()];
+  const before = new Date(Date.now() - 2 * 3_600_000).toISOString();
+  await makeByApi(page.request, url, "parking/sessions", { lot_id: lot.id, plate: late, at: before });
+  await makeByApi(page.request, url, "parking/sessions", { lot_id: lot.id, plate: fresh });
+  await page.goto(`/parking/sessions?lot=${lot.id}`);
+  const over = page.getByRole("region", { name: "There too long" });
+  await expect(over.getByRole("row").filter({ hasText: late })).toContainText("May stay until");
+  await expect(over.getByRole("row").filter({ hasText: fresh })).toHaveCount(0);
+  await expect(page.getByRole("row").filter({ hasText: fresh })).toContainText("There");
 });
 
 test("vehicles and permits fit a phone and are clean", async ({ page, house, openContext }) => {

@@ -2,6 +2,7 @@
 //! managers do to them, and the pages of who parks without an account.
 
 pub mod analytics;
+pub mod card;
 pub mod codes;
 pub mod edit;
 pub mod fill;

@@ -14,6 +14,9 @@ use crate::viewer::viewer_may;
 /// Height of the chart without the hours below it, pixels, as its SVG has it.
 const AREA_PX: f64 = 220.0;
 
+/// Height of a number in it, pixels.
+const TEXT_PX: f64 = 13.0;
+
 /// As a manager would call it.
 #[must_use]
 pub const fn method_word(method: ForecastMethod) -> &'static str {
@@ -140,8 +143,9 @@ fn Chart(view: ForecastView) -> impl IntoView {
     let picture = Picture::of(&view);
     let label = format!("Chart of the day before and the next 24 hours. {}", summary(&view));
     let levels = picture.levels.into_iter().map(|(level, from_top)| {
-        // Above its line.
-        let y = format!("{:.1}", AREA_PX * from_top / 100.0 - 4.0);
+        // Above its line; the topmost below it.
+        let above = AREA_PX * from_top / 100.0 - 4.0;
+        let y = format!("{:.1}", if above < TEXT_PX { above + 4.0 + TEXT_PX } else { above });
         view! {
             <text class="forecast-level" x="4" y=y>
                 {level}

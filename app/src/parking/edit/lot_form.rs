@@ -26,6 +26,7 @@ const LOT_FIELDS: &[&str] = &[
     "refund_until_hours",
     "late_refund_percent",
     "grace_minutes",
+    "longest_stay_minutes",
 ];
 
 /// Name, label, help, least, most, and the value.
@@ -58,6 +59,11 @@ const BOOKING: [NumberOf; 9] = [
     }),
     ("late_refund_percent", "Money back later, %", "", "0", "100", |lot| Some(lot.booking.late_refund_percent)),
 ];
+
+const VEHICLES: [NumberOf; 1] =
+    [("longest_stay_minutes", "Longest stay, minutes", "Empty: as long as they like.", "5", "44640", |lot| {
+        lot.booking.longest_stay_minutes
+    })];
 
 fn numbers(form: FormState, lot: &Lot, fields: &[NumberOf]) -> impl IntoView + use<> {
     fields
@@ -147,6 +153,13 @@ pub fn LotForm(
                     <a href=format!("/parking/{}/codes", lot.id)>"Print the codes"</a>
                 </p>
                 <div class="form-pair park-thirds">{numbers(form, &lot, &BOOKING)}</div>
+            </fieldset>
+            <fieldset class="field park-group">
+                <legend>"Vehicles without reservation and permit"</legend>
+                <p class="field-help">
+                    "Whoever stays longer is on the list of those that stay too long, under “Vehicles”. Known from the cameras, or from those who note who comes and leaves."
+                </p>
+                <div class="form-pair park-thirds">{numbers(form, &lot, &VEHICLES)}</div>
             </fieldset>
             <div>
                 <SubmitButton label="Save settings" pending=form.pending() />

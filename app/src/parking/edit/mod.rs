@@ -75,6 +75,7 @@ pub struct TypedLot {
     pub refund_until_hours: String,
     pub late_refund_percent: String,
     pub grace_minutes: String,
+    pub longest_stay_minutes: String,
 }
 
 #[cfg(feature = "ssr")]
@@ -111,6 +112,7 @@ impl TypedLot {
                 refund_until_hours: or("refund_until_hours", &self.refund_until_hours, rules.refund_until_hours)?,
                 late_refund_percent: or("late_refund_percent", &self.late_refund_percent, rules.late_refund_percent)?,
                 grace_minutes: or("grace_minutes", &self.grace_minutes, rules.grace_minutes)?,
+                longest_stay_minutes: whole("longest_stay_minutes", &self.longest_stay_minutes)?,
             },
         })
     }

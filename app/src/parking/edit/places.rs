@@ -128,6 +128,8 @@ pub fn Places(form: FormState, level: Level, spots: Memo<Vec<Spot>>) -> impl Int
         }
         saved
     });
+    let question = "Spots were moved, and their places are not saved. Leave without saving?";
+    Effect::new(move |_| crate::browser::ask_before_leaving(question, move || moved.get_untracked() > 0));
     let chosen = RwSignal::new(None::<usize>);
     let piece_at = move |at: usize| pieces.with_value(|pieces| pieces.get(at).copied());
     let alive = crate::time::use_now();

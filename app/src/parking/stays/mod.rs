@@ -29,7 +29,7 @@ pub struct StayRow {
     pub came: String,
     /// As `came`; absent: it is still there.
     pub left: Option<String>,
-    /// What covers it, in words; empty: nothing.
+    /// What covers it, or how long it may stay, in words; empty: nothing.
     pub right: String,
     /// Address of its reservation.
     pub href: Option<String>,
@@ -80,7 +80,10 @@ fn row(one: ParkingSession) -> StayRow {
     let wall = Wall::of(&one.time_zone);
     let kind = if one.reservation_id.is_some() { "Reservation" } else { "Permit" };
     let right = match one.covered_until {
-        _ if !one.is_covered() => String::new(),
+        _ if !one.is_covered() => match one.may_stay_until {
+            Some(until) => format!("May stay until {}", wall.text(until)),
+            None => String::new(),
+        },
         Some(until) => format!("{kind} until {}", wall.text(until)),
         None => kind.to_owned(),
     };

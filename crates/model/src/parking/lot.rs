@@ -12,7 +12,7 @@ use crate::{DoorId, LotId, ParkingLevelId, TariffId, Timestamp};
 #[cfg_attr(feature = "server", schema(example = json!({
     "is_bookable": true, "is_walk_up": false, "hold_minutes": 15, "early_minutes": 15, "no_show_minutes": 60,
     "min_minutes": 15, "max_minutes": 1440, "ahead_days": 90, "refund_until_hours": 24, "late_refund_percent": 50,
-    "grace_minutes": 15
+    "grace_minutes": 15, "longest_stay_minutes": null
 })))]
 pub struct BookingRules {
     /// Whether drivers may reserve.
@@ -37,6 +37,8 @@ pub struct BookingRules {
     pub late_refund_percent: i64,
     /// Who stays longer than reserved by more than this is on the list of overstays, 0 to 1,440 minutes.
     pub grace_minutes: i64,
+    /// Who stays longer without reservation and permit is on that list too, 5 to 44,640 minutes; absent: nobody.
+    pub longest_stay_minutes: Option<i64>,
 }
 
 impl Default for BookingRules {
@@ -53,6 +55,7 @@ impl Default for BookingRules {
             refund_until_hours: 24,
             late_refund_percent: 50,
             grace_minutes: 15,
+            longest_stay_minutes: None,
         }
     }
 }
@@ -60,7 +63,7 @@ impl Default for BookingRules {
 /// Bounds of a number of [`BookingRules`], by its field.
 type Bound = (&'static str, fn(&BookingRules) -> Option<i64>, i64, i64);
 
-const BOUNDS: [Bound; 9] = [
+const BOUNDS: [Bound; 10] = [
     ("hold_minutes", |rules| Some(rules.hold_minutes), 1, 1_440),
     ("early_minutes", |rules| Some(rules.early_minutes), 0, 240),
     ("no_show_minutes", |rules| rules.no_show_minutes, 5, 10_080),
@@ -70,6 +73,7 @@ const BOUNDS: [Bound; 9] = [
     ("refund_until_hours", |rules| Some(rules.refund_until_hours), 0, 8_760),
     ("late_refund_percent", |rules| Some(rules.late_refund_percent), 0, 100),
     ("grace_minutes", |rules| Some(rules.grace_minutes), 0, 1_440),
+    ("longest_stay_minutes", |rules| rules.longest_stay_minutes, 5, 44_640),
 ];
 
 impl BookingRules {
@@ -116,7 +120,8 @@ impl BookingRules {
     "tariff_id": "0199a0000000700080000000000000a4", "gate_door_id": null, "is_public": false, "debounce_s": 5,
     "stale_after_minutes": 30, "low_battery_percent": 20,
     "booking": {"is_bookable": true, "is_walk_up": false, "hold_minutes": 15, "early_minutes": 15,
-        "no_show_minutes": 60, "min_minutes": 15, "max_minutes": 1440, "ahead_days": 90, "refund_until_hours": 24, "late_refund_percent": 50, "grace_minutes": 15},
+        "no_show_minutes": 60, "min_minutes": 15, "max_minutes": 1440, "ahead_days": 90, "refund_until_hours": 24, "late_refund_percent": 50,
+        "grace_minutes": 15, "longest_stay_minutes": null},
     "counts": {"total": 120, "available": 31, "occupied": 80, "reserved": 6, "unknown": 2, "disabled": 1},
     "distance_m": null, "created_at": "2026-11-20T02:00:00.000+00:00", "updated_at": "2026-11-20T02:00:00.000+00:00"
 })))]

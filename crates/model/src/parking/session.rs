@@ -35,7 +35,8 @@ pub fn plate_key(plate: &str) -> String {
     "id": "0199a0000000700080000000000000a8", "lot_id": "0199a0000000700080000000000000a2", "lot_name": "Main garage",
     "time_zone": "Europe/Berlin", "spot_id": null, "spot_key": null, "plate": "B AB 123", "source": "camera",
     "entered_at": "2026-11-23T08:00:00.000+00:00", "left_at": "2026-11-23T09:40:00.000+00:00", "reservation_id": null,
-    "permit_id": null, "covered_until": null, "grace_minutes": 0, "is_overstaying": false,
+    "permit_id": null, "covered_until": null, "grace_minutes": 0,
+    "may_stay_until": null, "is_overstaying": false,
     "tariff_id": "0199a0000000700080000000000000a4", "tariff_version": 3,
     "price": {"total_minor": 600, "currency": "EUR", "parts": []}, "amount_minor": 600, "currency": "EUR",
     "paid_minor": 0, "due_minor": 600, "created_at": "2026-11-23T08:00:01.000+00:00",
@@ -64,6 +65,8 @@ pub struct ParkingSession {
     pub covered_until: Option<Timestamp>,
     /// So long after that it may still leave.
     pub grace_minutes: i64,
+    /// Without reservation and permit: until when the lot lets it stay; absent: as long as it likes.
+    pub may_stay_until: Option<Timestamp>,
     /// It is still there, and for longer than it may.
     pub is_overstaying: bool,
     /// In force when it came; absent: parking cost nothing then.
@@ -86,11 +89,13 @@ impl ParkingSession {
         self.reservation_id.is_some() || self.permit_id.is_some()
     }
 
-    /// From when on it stays longer than its reservation or permit lets it.
+    /// From when on it stays longer than its reservation, its permit or the lot lets it.
     #[must_use]
     pub fn overstays_from(&self) -> Option<Timestamp> {
-        let until = self.covered_until.filter(|_| self.is_covered())?;
-        Some(until.plus_millis(self.grace_minutes * 60_000))
+        if !self.is_covered() {
+            return self.may_stay_until;
+        }
+        Some(self.covered_until?.plus_millis(self.grace_minutes * 60_000))
     }
 
     /// Whether it is still there at this moment, and for longer than it may.
@@ -183,6 +188,7 @@ mod tests {
             permit_id: None,
             covered_until: None,
             grace_minutes: 0,
+            may_stay_until: None,
             is_overstaying: false,
             tariff_id: None,
             tariff_version: None,
@@ -240,5 +246,12 @@ mod tests {
         let gone = ParkingSession { left_at: Some(at(12)), ..reserved };
         assert!(!gone.overstays_at(at(13)));
         assert!(!session().overstays_at(at(1_000)));
+        let limited = ParkingSession { may_stay_until: Some(at(10)), ..session() };
+        assert_eq!([limited.overstays_at(at(10)), limited.overstays_at(at(11))], [false, true]);
+        assert_eq!(
+            limited.charged_from(at(11)),
+            Some(at(8)),
+            "all of its time is paid for, whether it may stay or not"
+        );
     }
 }

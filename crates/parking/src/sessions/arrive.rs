@@ -46,6 +46,12 @@ struct Right {
     permit: Option<PermitId>,
 }
 
+impl Right {
+    const fn is_none(&self) -> bool {
+        self.reservation.is_none() && self.permit.is_none()
+    }
+}
+
 /// Reads what was seen, where.
 pub(super) fn read<'h>(
     held: &'h Held,
@@ -110,6 +116,7 @@ impl Parking {
         let right = self.right_of(&mut tx, organization, lot, &seen, arrival.permit_id).await?;
         let tariff = seen.spot.as_ref().and_then(|spot| spot.tariff_id).or(lot.tariff_id);
         let (tariff, currency) = in_force(&mut tx, organization, tariff).await?;
+        let longest = lot.booking.longest_stay_minutes.map(|minutes| seen.at.plus_millis(minutes * 60_000));
         let one = ParkingSession {
             id: ParkingSessionId::generate(),
             lot_id: lot.id,
@@ -125,6 +132,7 @@ impl Parking {
             permit_id: right.permit,
             covered_until: None,
             grace_minutes: if right.reservation.is_some() { lot.booking.grace_minutes } else { 0 },
+            may_stay_until: longest.filter(|_| right.is_none()),
             is_overstaying: false,
             tariff_id: tariff.map(|(id, _)| id),
             tariff_version: tariff.map(|(_, version)| version),

@@ -24,6 +24,7 @@ struct Row {
     permit_id: Option<PermitId>,
     covered_until: Option<Timestamp>,
     grace_minutes: i64,
+    may_stay_until: Option<Timestamp>,
     tariff_id: Option<TariffId>,
     tariff_version: Option<i64>,
     price: String,
@@ -57,6 +58,7 @@ impl TryFrom<Row> for ParkingSession {
             permit_id: row.permit_id,
             covered_until: row.covered_until,
             grace_minutes: row.grace_minutes,
+            may_stay_until: row.may_stay_until,
             is_overstaying: false,
             tariff_id: row.tariff_id,
             tariff_version: row.tariff_version,
@@ -92,8 +94,8 @@ pub struct Filter {
 /// The latest first. A permit covers until its end, or until it was revoked before that.
 const LISTED: &str = "
     select x.id, x.lot_id, x.lot_name, x.time_zone, x.building_zone, x.code, x.spot_id, x.plate, x.source, x.entered_at,
-        x.left_at, x.reservation_id, x.permit_id, x.covered_until, x.grace_minutes, x.tariff_id, x.tariff_version, x.price,
-        x.amount_minor, x.currency, x.paid_minor, x.created_at, x.updated_at
+        x.left_at, x.reservation_id, x.permit_id, x.covered_until, x.grace_minutes, x.may_stay_until, x.tariff_id,
+        x.tariff_version, x.price, x.amount_minor, x.currency, x.paid_minor, x.created_at, x.updated_at
     from (
         select s.id, s.lot_id, l.name as lot_name, l.time_zone,
             (select o.time_zone from organization_settings o where o.organization_id = s.organization_id) as building_zone,
@@ -101,8 +103,8 @@ const LISTED: &str = "
             case when s.reservation_id is not null then r.end_at
                 when m.revoked_at < m.valid_until then m.revoked_at
                 else coalesce(m.valid_until, m.revoked_at) end as covered_until,
-            s.grace_minutes, s.tariff_id, s.tariff_version, s.price, s.amount_minor, s.currency, s.paid_minor, s.created_at,
-            s.updated_at, r.user_id as driver_id, m.user_id as holder_id
+            s.grace_minutes, s.may_stay_until, s.tariff_id, s.tariff_version, s.price, s.amount_minor, s.currency,
+            s.paid_minor, s.created_at, s.updated_at, r.user_id as driver_id, m.user_id as holder_id
         from parking_session s
         left join parking_lot l on l.id = s.lot_id
         left join parking_spot p on p.id = s.spot_id
@@ -111,7 +113,8 @@ const LISTED: &str = "
         where s.organization_id = $1
     ) x
     where ($2 is null or x.id = $2) and ($3 is null or x.lot_id = $3) and ($4 is null or (x.left_at is null) = $4)
-        and ($5 is null or coalesce(x.left_at is null and x.covered_until + x.grace_minutes * 60000 < $5, false) = $6)
+        and ($5 is null or $6 = coalesce(
+            x.left_at is null and coalesce(x.covered_until + x.grace_minutes * 60000, x.may_stay_until) < $5, false))
         and ($7 is null or x.plate_key like $7) and ($8 is null or x.driver_id = $8 or x.holder_id = $8)
         and ($9 is null or (x.entered_at, x.id) < ($9, $10))
     order by x.entered_at desc, x.id desc limit $11";
@@ -177,14 +180,14 @@ pub async fn insert(tx: &mut Tx, organization: OrganizationId, one: &ParkingSess
     let price = serde_json::to_string(&one.price).map_err(Error::internal)?;
     on_db!(tx, conn => sqlx::query(
         "insert into parking_session (id, organization_id, lot_id, spot_id, plate, plate_key, source, entered_at, left_at,
-             reservation_id, permit_id, grace_minutes, tariff_id, tariff_version, price, amount_minor, currency, paid_minor,
-             created_at, updated_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)",
+             reservation_id, permit_id, grace_minutes, may_stay_until, tariff_id, tariff_version, price, amount_minor, currency,
+             paid_minor, created_at, updated_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)",
     )
     .bind(one.id).bind(organization).bind(one.lot_id).bind(one.spot_key).bind(&one.plate).bind(plate_key(&one.plate))
     .bind(one.source.as_str()).bind(one.entered_at).bind(one.left_at).bind(one.reservation_id).bind(one.permit_id)
-    .bind(one.grace_minutes).bind(one.tariff_id).bind(one.tariff_version).bind(price).bind(one.amount_minor)
-    .bind(&one.currency).bind(one.paid_minor).bind(one.created_at).bind(one.updated_at).execute(conn).await.map(drop))?;
+    .bind(one.grace_minutes).bind(one.may_stay_until).bind(one.tariff_id).bind(one.tariff_version).bind(price)
+    .bind(one.amount_minor).bind(&one.currency).bind(one.paid_minor).bind(one.created_at).bind(one.updated_at).execute(conn).await.map(drop))?;
     Ok(())
 }
 

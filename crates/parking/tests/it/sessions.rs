@@ -2,7 +2,7 @@
 
 use portico_model::devices::NewDevice;
 use portico_model::identity::Role;
-use portico_model::parking::lot::Lot;
+use portico_model::parking::lot::{BookingRules, Lot, LotSettings};
 use portico_model::parking::permit::{NewPermit, Permit, PermitState, PermitValidity};
 use portico_model::parking::reservation::{ReservationState, Wish};
 use portico_model::parking::session::{ParkingSession, SessionSource, VehicleArrival, VehicleDeparture};
@@ -226,6 +226,37 @@ async fn reservation_covers_its_time_and_the_rest_is_paid() {
         assert_eq!(world.listed(others).await.len(), 1);
         let gone = world.leave(&lot, "B AB 123").await;
         assert_eq!((gone.amount_minor, gone.is_overstaying), (200, false), "from the end of the reservation on");
+        assert!(world.overstaying().await.is_empty());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn lot_may_limit_how_long_others_stay() {
+    each(|world| async move {
+        let (lot, ..) = world.one_spot().await;
+        let before = world.enter(&lot, "B OLD 1").await;
+        let limited = |longest_stay_minutes| LotSettings {
+            name: lot.name.clone(),
+            booking: BookingRules { longest_stay_minutes, ..BookingRules::default() },
+            ..LotSettings::default()
+        };
+        let refused = world.parking.update_lot(&world.manager, lot.id, limited(Some(4))).await.unwrap_err();
+        assert_eq!(refused.status().as_u16(), 400);
+        world.parking.update_lot(&world.manager, lot.id, limited(Some(120))).await.unwrap();
+        world.permit_for("B PM 1", 10).await;
+        let staff = world.enter(&lot, "B PM 1").await;
+        let there = world.enter(&lot, "B AB 123").await;
+        assert_eq!((before.may_stay_until, staff.may_stay_until), (None, None));
+        assert_eq!(there.may_stay_until, Some(there.entered_at.plus_secs(2 * HOUR)));
+        world.advance_s(2 * HOUR);
+        assert!(world.overstaying().await.is_empty());
+        world.advance_s(1);
+        assert_eq!(world.overstaying().await, [there.id]);
+        // What held when it came still does.
+        world.parking.update_lot(&world.manager, lot.id, limited(None)).await.unwrap();
+        assert!(world.parking.parking_session(&world.manager, there.id).await.unwrap().is_overstaying);
+        world.leave(&lot, "B AB 123").await;
         assert!(world.overstaying().await.is_empty());
     })
     .await;

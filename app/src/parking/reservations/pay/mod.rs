@@ -103,14 +103,6 @@ impl Ask for GetPayPage {
     }
 }
 
-/// What is left of a hold: `14:32`, with hours `1:02:03`.
-#[must_use]
-pub fn left_text(left_ms: i64) -> String {
-    let seconds = (left_ms.max(0) + 999) / 1_000;
-    let (hours, minutes, seconds) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
-    if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
-}
-
 #[cfg(all(test, feature = "ssr"))]
 mod tests {
     use super::super::pass::offers::tests::reservation;
@@ -126,12 +118,6 @@ mod tests {
         assert_eq!(Stage::of(&paid), Stage::Paid);
         assert_eq!(Stage::of(&reservation(ReservationState::Expired)), Stage::Expired);
         assert_eq!(Stage::of(&reservation(ReservationState::Cancelled)), Stage::Over);
-    }
-
-    #[test]
-    fn time_left_is_told_in_minutes_and_seconds() {
-        let texts = [3_723_000, 872_000, 59_001, 999, 0, -5].map(left_text);
-        assert_eq!(texts, ["1:02:03", "14:32", "1:00", "0:01", "0:00", "0:00"]);
     }
 
     #[test]

@@ -3,15 +3,14 @@
 use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::use_params_map;
-use portico_model::Timestamp;
 use portico_model::live::Event;
 use portico_model::parking::tariff::format_minor;
 
-use super::{GetPayPage, PayView, Stage, left_text};
+use super::{GetPayPage, PayView, Stage};
 use crate::live::{LiveUpdate, follow, use_live};
 use crate::load::{Loaded, in_place, load, reload_when};
+use crate::parking::card::{CardForm, CardPayment, HoldLeft};
 use crate::parking::reservations::receipt::ReceiptView;
-use crate::time::use_now;
 use crate::ui::{Glyph, Icon};
 
 /// Where no event comes, the page looks by itself, milliseconds.
@@ -71,7 +70,7 @@ fn PayBody(shown: Memo<PayView>, page: Resource<Loaded>) -> impl IntoView {
             <section class="card" aria-labelledby="card-title">
                 <h2 id="card-title">"Your card"</h2>
                 {move || match stage.get() {
-                    Stage::Due(due) => view! { <CardForm shown due page /> }.into_any(),
+                    Stage::Due(due) => view! { <Card shown due page /> }.into_any(),
                     Stage::Paid => {
                         view! {
                             <p class="note" role="status">
@@ -124,6 +123,8 @@ fn What(shown: Memo<PayView>, page: Resource<Loaded>) -> impl IntoView {
         })
     };
     let receipt = Memo::new(move |_| shown.with(|shown| shown.receipt.clone()));
+    let until = Memo::new(move |_| shown.with(|shown| shown.held_until.clone()));
+    let left_ms = Memo::new(move |_| shown.with(|shown| shown.hold_left_ms));
     view! {
         <section class="card" aria-labelledby="what-title">
             <h2 id="what-title">"What you pay for"</h2>
@@ -136,7 +137,7 @@ fn What(shown: Memo<PayView>, page: Resource<Loaded>) -> impl IntoView {
                 <span class="sub">{move || shown.with(|shown| shown.reservation.time_zone.clone())}</span>
             </p>
             {move || view! { <ReceiptView receipt=receipt.get() /> }}
-            <HoldLeft shown page />
+            <HoldLeft until left_ms page />
             <p class="quiet pay-number">
                 "Number of the reservation: "
                 <code>{move || shown.with(|shown| shown.reservation.id.to_string())}</code>
@@ -145,58 +146,17 @@ fn What(shown: Memo<PayView>, page: Resource<Loaded>) -> impl IntoView {
     }
 }
 
-/// How long the spot is still held.
+/// The form, where the reservation is to be paid.
 #[component]
-fn HoldLeft(shown: Memo<PayView>, page: Resource<Loaded>) -> impl IntoView {
-    let until = Memo::new(move |_| shown.with(|shown| shown.held_until.clone()));
-    let served = Memo::new(move |_| shown.with(|shown| shown.hold_left_ms));
-    // From here on by the browser's clock, however wrong that goes.
-    let ends = RwSignal::new(None::<Timestamp>);
-    Effect::new(move |_| ends.set(served.get().map(|left| crate::browser::now().plus_millis(left))));
-    let now = use_now();
-    let left = Memo::new(move |_| Some(ends.get()?.millis_since(now.get()?)));
-    let is_over = Memo::new(move |_| left.get().is_some_and(|left| left <= 0));
-    Effect::new(move |_| {
-        if is_over.get() {
-            page.refetch();
-        }
+fn Card(shown: Memo<PayView>, due: i64, page: Resource<Loaded>) -> impl IntoView {
+    let payment = shown.with_untracked(|shown| CardPayment {
+        script: shown.script.clone(),
+        ask: "/api/v1/payments/create-intent".to_owned(),
+        confirm: "/api/v1/payments/confirm".to_owned(),
+        body: Some(format!(r#"{{"reservation_id":"{}"}}"#, shown.reservation.id)),
+        price: format_minor(due, &shown.reservation.currency),
     });
-    view! {
-        <p class="pay-at" hidden=move || until.with(String::is_empty)>
-            <span>{move || format!("The spot is held for you until {}.", until.get())}</span>
-            <strong
-                class="number"
-                role="timer"
-                aria-label="Time left"
-                data-testid="hold-left"
-                hidden=move || left.get().is_none()
-            >
-                {move || left.get().map(left_text).unwrap_or_default()}
-            </strong>
-        </p>
-    }
-}
-
-/// The form is a script's: Stripe alone may see a card, in a frame of its own.
-#[component]
-fn CardForm(shown: Memo<PayView>, due: i64, page: Resource<Loaded>) -> impl IntoView {
-    Effect::new(|_| crate::browser::load_module("/pay.js"));
-    let (id, script, price) = shown.with_untracked(|shown| {
-        let one = &shown.reservation;
-        (one.id.to_string(), shown.script.clone(), format_minor(due, &one.currency))
-    });
-    view! {
-        <noscript>
-            <p class="note note-attention">
-                "Paying by card needs JavaScript. Without it, pay at the place before the spot is free for others: say the number of the reservation to those who look after the lot."
-            </p>
-        </noscript>
-        <portico-pay
-            class="pay-card"
-            data-reservation=id
-            data-script=script
-            data-label=format!("Pay {price}")
-            on:change=move |_| page.refetch()
-        ></portico-pay>
-    }
+    let otherwise = "Without it, pay at the place before the spot is free for others: say the number of the reservation to those who \
+                     look after the lot.";
+    view! { <CardForm payment otherwise page /> }
 }

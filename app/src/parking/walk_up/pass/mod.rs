@@ -45,8 +45,12 @@ pub struct StayView {
     pub receipt: Receipt,
     /// While it waits for the payment: until when, by the clock of the lot; else empty.
     pub held_until: String,
+    /// How long that is from now, by the server's clock.
+    pub hold_left_ms: Option<i64>,
     /// What is to be paid yet, in words; empty: nothing.
     pub due: String,
+    /// Where Stripe.js is; empty: no card is taken in the page.
+    pub script: String,
     pub longer: Vec<Longer>,
     /// Of this page, to keep.
     pub address: String,
@@ -83,6 +87,8 @@ pub async fn get_stay(token: String) -> Result<StayView, Failure> {
         when: wall.span(stay.start_time, stay.end_time),
         now: now(),
         receipt: receipt(&stay.price, stay.start_time, &wall),
+        hold_left_ms: stay.hold_until.map(|until| until.millis_since(now()).max(0)),
+        script: parking.card_script().filter(|_| stay.pay_online && stay.due_minor > 0).unwrap_or_default().to_owned(),
         held_until: stay.hold_until.map(|until| wall.text(until)).unwrap_or_default(),
         due: if stay.due_minor > 0 { format_minor(stay.due_minor, &stay.price.currency) } else { String::new() },
         longer: longer.collect(),

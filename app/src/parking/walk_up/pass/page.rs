@@ -8,7 +8,8 @@ use portico_model::parking::reservation::{PaymentStatus, ReservationState};
 use super::{EndStay, ExtendStay, GetStay, StayView};
 use crate::form::{FormState, PostForm};
 use crate::layout::BarePage;
-use crate::load::{in_place, load, reload_when};
+use crate::load::{Loaded, in_place, load, reload_when};
+use crate::parking::card::{CardForm, CardPayment, HoldLeft};
 use crate::parking::reservations::pass::offers::phase;
 use crate::parking::reservations::receipt::ReceiptView;
 use crate::parking::reservations::{StateBadge, payment_look};
@@ -34,7 +35,7 @@ pub fn StayPage() -> impl IntoView {
     let page = load(move || Some(GetStay { token: token.get() }));
     reload_when(page, move || forms.extend.successes.get() + forms.end.successes.get());
     Effect::new(move |_| crate::browser::every(ASK_AGAIN_MS, move || page.refetch()));
-    let body = move |shown: Memo<StayView>| view! { <StayBody shown token forms /> }.into_any();
+    let body = move |shown: Memo<StayView>| view! { <StayBody shown token forms page /> }.into_any();
     view! {
         <Title text="Your stay" />
         <BarePage>
@@ -46,7 +47,7 @@ pub fn StayPage() -> impl IntoView {
 }
 
 #[component]
-fn StayBody(shown: Memo<StayView>, token: Memo<String>, forms: Forms) -> impl IntoView {
+fn StayBody(shown: Memo<StayView>, token: Memo<String>, forms: Forms, page: Resource<Loaded>) -> impl IntoView {
     let state = Memo::new(move |_| shown.with(|shown| shown.stay.state));
     let now = use_now();
     let phase = Memo::new(move |_| {
@@ -74,7 +75,7 @@ fn StayBody(shown: Memo<StayView>, token: Memo<String>, forms: Forms) -> impl In
             <p class="pass-phase" data-testid="stay-left" hidden=move || phase.with(String::is_empty)>
                 {move || phase.get()}
             </p>
-            <Payment shown />
+            <Payment shown token page />
             <ErrorSummary form=forms.extend shown=&[] />
             <ErrorSummary form=forms.end shown=&[] />
             {move || state.get().has_spot().then(|| view! { <Steps shown token forms state /> })}
@@ -83,7 +84,8 @@ fn StayBody(shown: Memo<StayView>, token: Memo<String>, forms: Forms) -> impl In
                 (!state.get().has_spot())
                     .then(|| {
                         view! {
-                            <a class="button button-wide" href=again>
+                            // What Stripe may do here it may not do there.
+                            <a class="button button-wide" href=again rel="external">
                                 "Park here again"
                             </a>
                         }
@@ -99,12 +101,14 @@ fn StayBody(shown: Memo<StayView>, token: Memo<String>, forms: Forms) -> impl In
 }
 
 #[component]
-fn Payment(shown: Memo<StayView>) -> impl IntoView {
+fn Payment(shown: Memo<StayView>, token: Memo<String>, page: Resource<Loaded>) -> impl IntoView {
     let receipt = Memo::new(move |_| shown.with(|shown| shown.receipt.clone()));
     let payment = Memo::new(move |_| {
         shown.with(|shown| (shown.stay.payment_status, shown.stay.price.total_minor, shown.due.clone()))
     });
-    let how = Memo::new(move |_| shown.with(|shown| (shown.stay.pay_online, shown.held_until.clone())));
+    let how = Memo::new(move |_| shown.with(|shown| (shown.stay.pay_online, shown.script.clone())));
+    let until = Memo::new(move |_| shown.with(|shown| shown.held_until.clone()));
+    let left_ms = Memo::new(move |_| shown.with(|shown| shown.hold_left_ms));
     view! {
         <div class="walk-up-price">
             <div class="card-head">
@@ -125,22 +129,30 @@ fn Payment(shown: Memo<StayView>) -> impl IntoView {
             {move || view! { <ReceiptView receipt=receipt.get() /> }}
             {move || {
                 let (_, _, due) = payment.get();
-                let (pay_online, held) = how.get();
+                let (pay_online, script) = how.get();
                 (!due.is_empty())
                     .then(|| {
                         view! {
-                            // The place of the payment: here, when it can be paid in the page.
                             <p class="pay-at" data-testid="payment">
                                 <strong>{if pay_online { "To be paid now" } else { "Pay at the machine" }}</strong>
-                                <span class="number">{due}</span>
-                                {(!held.is_empty())
-                                    .then(|| view! { <span class="sub">{format!("The spot is held for you until {held}.")}</span> })}
+                                <span class="number">{due.clone()}</span>
                             </p>
+                            <HoldLeft until left_ms page />
+                            {(!script.is_empty()).then(|| view! { <Card token script due page /> })}
                         }
                     })
             }}
         </div>
     }
+}
+
+/// The form, where the stay is paid in the page.
+#[component]
+fn Card(token: Memo<String>, script: String, due: String, page: Resource<Loaded>) -> impl IntoView {
+    let address = format!("/api/v1/public/stays/{}/payment", token.get_untracked());
+    let payment = CardPayment { script, ask: address.clone(), confirm: address, body: None, price: due };
+    let otherwise = "Without it, pay at the machine before the spot is free for others.";
+    view! { <CardForm payment otherwise page /> }
 }
 
 /// Longer, or over.
