@@ -3,7 +3,7 @@
 
 import type { Page } from "@playwright/test";
 import { makeByApi, uniqueName } from "../support/devices";
-import { expectClean, expectFits } from "../support/look";
+import { expectClean, expectFits, PHONE } from "../support/look";
 import { code, makeLot, placeSensor, say } from "../support/parking";
 import { expect, expectLive, test } from "../support/test";
 
@@ -128,6 +128,32 @@ test("filters stand in the address and dim the plan", async ({ page, house }) =>
   await expect(page.getByRole("row").filter({ hasText: `${lot.prefix}001` })).toBeHidden();
   await expect(page.getByRole("row").filter({ hasText: `${lot.prefix}005` })).toBeVisible();
   await expect(page.locator(".park-dim")).toHaveCount(4);
+});
+
+test("the plan is made larger, and as small as the whole of it, around what is looked at", async ({ page, house, openContext }) => {
+  const { url } = house.portico;
+  const lot = await makeLot(page.request, url, 4, 12);
+  const phone = await (await openContext({ baseURL: url, storageState: house.state, viewport: PHONE, hasTouch: true })).newPage();
+  await phone.goto(`/parking/${lot.id}`);
+  await expectLive(phone);
+  const size = phone.getByRole("group", { name: "Size of the plan" });
+  const [smaller, larger] = [size.getByRole("button", { name: "Smaller" }), size.getByRole("button", { name: "Larger" })];
+  const drawn = () => phone.locator(".park-plan").evaluate((box) => ({ all: box.scrollWidth, seen: box.clientWidth, from: box.scrollLeft }));
+  await expect(smaller).toBeEnabled();
+  const usual = await drawn();
+  expect(usual.all).toBeGreaterThan(usual.seen);
+  await larger.click();
+  await expect.poll(async () => (await drawn()).all).toBeGreaterThan(usual.all * 1.3);
+  await expect.poll(async () => (await drawn()).from).toBeGreaterThan(0);
+  await expect(async () => {
+    await smaller.click({ timeout: 1_000 }).catch(() => {});
+    await expect(smaller).toBeDisabled({ timeout: 500 });
+  }).toPass();
+  const whole = await drawn();
+  expect(whole.all).toBe(whole.seen);
+  await expectFits(phone, "plan");
+  await expectClean(phone, "plan");
+  await phone.screenshot({ path: "screenshots/plan-whole-phone-light.png" });
 });
 
 test("the overview counts along and a lot is added on it", async ({ page, house, complaints }) => {

@@ -22,6 +22,7 @@ pub mod tariffs;
 #[cfg(feature = "ssr")]
 mod typed;
 pub mod walk_up;
+pub mod zoom;
 
 use std::time::Duration;
 

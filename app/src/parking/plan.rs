@@ -32,10 +32,10 @@ impl Sheet {
         format!("{} 0 {} {}", self.left, self.width, self.height)
     }
 
-    /// The least width on a screen, pixels.
+    /// The usual width on a screen, pixels.
     #[must_use]
-    pub fn pixels(&self) -> String {
-        format!("{:.0}", self.width * SCALE)
+    pub fn pixels(&self) -> f64 {
+        self.width * SCALE
     }
 
     /// Keeps a place on the level.

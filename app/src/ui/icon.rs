@@ -27,6 +27,7 @@ pub enum Glyph {
     Lock,
     Mail,
     Moon,
+    Minus,
     More,
     Next,
     Offline,
@@ -82,6 +83,7 @@ impl Glyph {
             Self::Lock => "M4.5 9h11v8h-11zM7 9V6.25a3 3 0 0 1 6 0V9M10 12v2",
             Self::Mail => "M3 5h14v10.5H3zM3.25 5.5 10 10.75l6.75-5.25",
             Self::Moon => "M16 11.75A6.75 6.75 0 0 1 8.25 4a6.75 6.75 0 1 0 7.75 7.75Z",
+            Self::Minus => "M4 10h12",
             Self::More => "M5 9v2M4 10h2M10 9v2M9 10h2M15 9v2M14 10h2",
             Self::Next => "m8 4.5 5.5 5.5L8 15.5",
             Self::Offline => {

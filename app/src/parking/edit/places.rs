@@ -7,6 +7,7 @@ use portico_model::parking::spot::{Outline, Placement, Spot};
 
 use crate::form::{FormState, PostForm};
 use crate::parking::plan::{Sheet, centred, corners, place};
+use crate::parking::zoom::{PlanBox, Zoom};
 use crate::ui::toast::use_toasts;
 use crate::ui::{ErrorSummary, SubmitButton};
 
@@ -212,6 +213,7 @@ fn Board(
     chosen: RwSignal<Option<usize>>,
 ) -> impl IntoView {
     let host = NodeRef::<leptos::html::Div>::new();
+    let zoom = Zoom::of(&sheet);
     let drag = RwSignal::new(None::<Drag>);
     let piece_at = move |at: usize| pieces.with_value(|pieces| pieces.get(at).copied());
     let point = |event: &leptos::ev::PointerEvent| (f64::from(event.client_x()), f64::from(event.client_y()));
@@ -256,11 +258,11 @@ fn Board(
     };
     let all: Vec<(usize, Piece)> = pieces.with_value(|pieces| pieces.iter().copied().enumerate().collect());
     view! {
-        <div class="park-plan park-plan-edit">
+        <PlanBox zoom label=format!("Plan of {}", level.name) class="park-plan park-plan-edit">
             <div class="park-sheet" node_ref=host>
                 <svg
                     viewBox=sheet.view_box()
-                    width=sheet.pixels()
+                    width=move || zoom.width()
                     on:pointerdown=on_down
                     on:pointermove=on_move
                     on:pointerup=move |_| drag.set(None)
@@ -277,7 +279,7 @@ fn Board(
                     {all.into_iter().map(|(at, piece)| view! { <MovableSpot at piece chosen /> }).collect_view()}
                 </svg>
             </div>
-        </div>
+        </PlanBox>
     }
 }
 

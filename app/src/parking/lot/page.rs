@@ -22,6 +22,7 @@ use crate::parking::fold::{Filter, count, fold_spot};
 use crate::parking::overview::FreeOf;
 use crate::parking::plan::{Sheet, corners, lettering, mark, place, status_class};
 use crate::parking::reservations::reserve::page::ReserveButton;
+use crate::parking::zoom::{PlanBox, Zoom};
 use crate::parking::{attributes, refetch_gently, status_look};
 use crate::ui::list::{asked, submit_form_of};
 use crate::ui::{EmptyState, Glyph, Icon, SelectFilter};
@@ -368,13 +369,14 @@ fn open_spot(navigate: impl Fn(&str)) -> impl Fn(leptos::ev::MouseEvent) {
 #[component]
 fn PlanOfLevel(level: Level, all: Vec<Shown>) -> impl IntoView {
     let sheet = Sheet::of(&level);
+    let zoom = Zoom::of(&sheet);
     let navigate = leptos_router::hooks::use_navigate();
     let open = open_spot(move |address| navigate(address, leptos_router::NavigateOptions::default()));
     view! {
-        <section class="park-plan" aria-label=format!("Plan of {}", level.name)>
+        <PlanBox zoom label=format!("Plan of {}", level.name)>
             <a class="park-skip" href="#spots">"Skip the plan, to the list"</a>
             <div class="park-sheet">
-                <svg viewBox=sheet.view_box() width=sheet.pixels() on:click=open>
+                <svg viewBox=sheet.view_box() width=move || zoom.width() on:click=open>
                     <rect
                         class="park-ground"
                         x="0"
@@ -385,7 +387,7 @@ fn PlanOfLevel(level: Level, all: Vec<Shown>) -> impl IntoView {
                     {all.into_iter().map(|shown| view! { <Marker shown /> }).collect_view()}
                 </svg>
             </div>
-        </section>
+        </PlanBox>
     }
 }
 
