@@ -64,7 +64,7 @@ export async function send(request: APIRequestContext, url: string, device: Regi
 /** Runs a command exactly as the page prints it, with some values exchanged. */
 export function runPrinted(command: string, changes: Record<string, string> = {}): void {
   const text = Object.entries(changes).reduce((text, [from, to]) => text.replaceAll(from, to), command);
-  execFileSync("bash", ["-c", text], { stdio: "pipe", timeout: 10_000 });
+  execFileSync("bash", ["-c", text], { stdio: "pipe", timeout: 60_000 });
 }
 
 /** A day of a plausible temperature, a sample every five minutes. */

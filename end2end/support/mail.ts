@@ -33,7 +33,7 @@ export class MailCatcher {
 
   /** The newest link to this page that was sent to the address. */
   async link(to: string, path: string, seen = 0): Promise<string> {
-    for (let waited = 0; waited < 15_000; waited += 50) {
+    for (let waited = 0; waited < 60_000; waited += 50) {
       const links = this.mails
         .filter((mail) => mail.to.includes(to))
         .flatMap((mail) => mail.text.match(new RegExp(`https?://\\S+${path}\\?token=\\S+`))?.[0] ?? []);

@@ -40,6 +40,7 @@ test("edit changes it everywhere, a refused edit keeps what was typed", async ({
   await form.getByRole("button", { name: "Save changes" }).click();
   await expect(page.getByText("every 15 s")).toBeVisible();
   await expect(list.getByRole("row").filter({ hasText: device.name })).toContainText("Roof, south");
+  await expect(form).toBeHidden();
 
   await page.getByText("Edit", { exact: true }).click();
   await form.getByLabel("Place").fill("Somewhere else");

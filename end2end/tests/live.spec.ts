@@ -81,7 +81,7 @@ test("the page recovers by itself when the server was killed and started again",
     await expect(page.getByTestId("value").filter({ hasText: "61.5" })).toBeVisible();
 
     await portico.start();
-    await expectLive(page, 30_000);
+    await expectLive(page);
     await expect(page.locator(".offline-bar")).toBeHidden();
     await send(request, portico.url, device, { data: { temperature: 63.25 } });
     await expect(page.getByTestId("value").filter({ hasText: "63.25" })).toBeVisible();

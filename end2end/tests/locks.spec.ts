@@ -161,6 +161,7 @@ test("a shared lock is taken back while it is looked at", async ({ page, openCon
   expect(made.status(), await made.text()).toBe(201);
   const friend = await (await openContext({ baseURL: url })).newPage();
   await signIn(friend, url, username, password);
+  await expect(friend.getByRole("heading", { name: "The building right now" })).toBeVisible();
   await friend.goto("/locks");
   await expectLive(friend);
   await expect(friend.getByRole("heading", { name: "No locks yet" })).toBeVisible();

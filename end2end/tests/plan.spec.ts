@@ -65,6 +65,7 @@ test("a plan is uploaded, a door is placed on it by a click, and shows how it is
   await page.getByRole("link", { name: `${door.name}: Closed` }).click();
   await expect(page.getByRole("heading", { name: door.name, level: 1 })).toBeVisible();
   await page.goBack();
+  await expect(page.getByRole("heading", { name, level: 1 })).toBeVisible();
 
   // Another name, another picture, off the plan, away with it.
   await page.locator("summary").filter({ hasText: "Edit" }).click();

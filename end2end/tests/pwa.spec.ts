@@ -68,5 +68,5 @@ test("signing out forgets the pages that were kept", async ({ openContext, house
   await page.getByRole("button", { name: "Sign out" }).first().click();
   await expect(page.getByText("You are signed out.")).toBeVisible();
   const kept = () => page.evaluate(async () => (await caches.keys()).filter((name) => name.startsWith("portico-pages")));
-  await expect.poll(kept).toEqual([]);
+  await expect(async () => expect(await kept()).toEqual([])).toPass();
 });

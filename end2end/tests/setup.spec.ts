@@ -71,7 +71,10 @@ test("signing out ends the session, signing in returns to where one wanted to go
 test("five wrong passwords lock the account for a while", async ({ page, portico }) => {
   await setUp(page, await portico.setupLink());
   await forgetSession(page);
-  for (let attempt = 0; attempt < 5; attempt++) await signIn(page, portico.url, ADMIN.username, `wrong password ${attempt}`);
+  for (let attempt = 0; attempt < 5; attempt++) {
+    await signIn(page, portico.url, ADMIN.username, `wrong password ${attempt}`);
+    await expect(page.getByRole("alert")).toContainText(/\S/);
+  }
   await signIn(page, portico.url);
   await expect(page).toHaveURL(/\/login/);
   await expect(page.getByRole("alert")).toContainText(/lock|too many|minutes|later/i);

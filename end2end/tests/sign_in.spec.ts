@@ -147,7 +147,7 @@ test.describe("open sign-up", () => {
     await expect(page.getByRole("heading", { name: "The building right now" })).toBeVisible();
     await page.goto(reset);
     await expect(page.getByRole("heading", { name: "This link is not valid any more" })).toBeVisible();
-    expect(mail.mails.map(({ subject }) => subject)).toContain("A new password was set");
+    await expect.poll(() => mail.mails.map(({ subject }) => subject)).toContain("A new password was set");
   });
 });
 
@@ -187,7 +187,7 @@ test("an invitation makes an account with the chosen role, once", async ({ page,
 });
 
 test.describe("short step-up", () => {
-  test.use({ settings: { "identity.step_up_s": "5" } });
+  test.use({ settings: { "identity.step_up_s": "15" } });
 
   /** The session is no longer fresh. */
   const stale = async (page: Page, portico: Portico) => {
@@ -235,6 +235,7 @@ test.describe("short step-up", () => {
       await page.getByRole("button", { name: "Finish" }).click();
       await expect(page.getByTestId("recovery-codes").locator("li")).toHaveCount(10);
       await page.getByRole("button", { name: "Sign out" }).first().click();
+      await expect(page.getByText("You are signed out.")).toBeVisible();
       await signIn(page, portico.url);
       await page.getByLabel("Code", { exact: true }).fill(totp(secret, 1));
       await page.getByRole("button", { name: "Sign in", exact: true }).click();

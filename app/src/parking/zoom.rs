@@ -59,8 +59,9 @@ pub fn PlanBox(
     // Whether all of its width is seen, and whether it is as large as can be.
     let (is_whole, is_largest) = (RwSignal::new(true), RwSignal::new(false));
     let largest = zoom.usual * LARGEST;
+    // At the next frame the plan may be gone already.
     let look = move || {
-        if let Some(seen) = seen.get_untracked() {
+        if let Some(seen) = seen.try_get_untracked().flatten() {
             is_whole.set(seen.scroll_width() <= seen.client_width());
             is_largest.set(f64::from(seen.scroll_width()) >= largest);
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use leptos::prelude::*;
 
-const SHOWN_FOR: Duration = Duration::from_secs(4);
+const SHOWN_FOR: Duration = Duration::from_secs(8);
 
 #[derive(Clone, Copy)]
 struct Notes(RwSignal<Vec<(u32, String)>>);

@@ -22,6 +22,8 @@ const MOST_ORGANIZATIONS: u64 = 256;
 #[derive(Debug, Clone, Default)]
 pub struct Held {
     version: Version,
+    /// Of the organisation, as the lots have it.
+    zone: String,
     /// By name; their counts are not filled in.
     pub lots: Vec<Lot>,
     /// By position.
@@ -51,17 +53,18 @@ impl Memory {
     /// What is so as of this transaction's reading, or later.
     pub async fn get(&self, tx: &mut Tx, organization: OrganizationId) -> Result<Arc<Held>> {
         let slot = self.0.get_with(organization, async { Arc::default() }).await;
-        let version = version::current(tx, organization).await?;
+        let (version, zone) = version::current(tx, organization).await?;
+        let is_current = |held: &Held| held.version >= version && held.zone == zone;
         let held = slot.current();
-        if held.version >= version {
+        if is_current(&held) {
             return Ok(held);
         }
         let _loading = slot.loading.lock().await;
         let held = slot.current();
-        if held.version >= version {
+        if is_current(&held) {
             return Ok(held);
         }
-        let renewed = Arc::new(held.renewed(tx, organization, version).await?);
+        let renewed = Arc::new(held.renewed(tx, organization, version, zone).await?);
         *slot.held.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&renewed);
         Ok(renewed)
     }
@@ -75,12 +78,12 @@ impl Slot {
 
 impl Held {
     /// The version was read before the rows: what is committed meanwhile is taken in once more the next time.
-    async fn renewed(&self, tx: &mut Tx, organization: OrganizationId, version: Version) -> Result<Self> {
-        if version.whole > self.version.newest || self.version.newest == 0 {
+    async fn renewed(&self, tx: &mut Tx, organization: OrganizationId, version: Version, zone: String) -> Result<Self> {
+        if version.whole > self.version.newest || self.version.newest == 0 || zone != self.zone {
             let lots = lots::store::list(tx, organization).await?;
             let levels = lots::store::levels(tx, organization).await?;
             let spots = spots::store::changed_since(tx, organization, 0).await?;
-            return Ok(Self { version, lots, levels, ..Self::default() }.with_spots(spots));
+            return Ok(Self { version, zone, lots, levels, ..Self::default() }.with_spots(spots));
         }
         let mut renewed = Self { version, ..self.clone() };
         let mut added = Vec::new();

@@ -24,13 +24,16 @@ impl UserDependents for Parking {
             let organization = actor.organization;
             let filter = Filter { user: Some(user), has_spot: Some(true), limit: MOST, ..Filter::default() };
             let mut spots = Vec::new();
+            version::lock(tx, organization).await?;
             let coming = store::list(tx, organization, &filter).await?;
             if !coming.is_empty() {
-                version::lock(tx, organization).await?;
                 let version = version::next(tx, organization).await?;
+                let held = self.held_in(tx, organization).await?;
                 for mut one in coming.into_iter().filter(|one| one.state != ReservationState::CheckedIn) {
                     one.state = ReservationState::Cancelled;
+                    one.hold_until = None;
                     one.updated_at = self.0.platform.clock.now();
+                    self.give_back_cancelled(tx, &held, &one).await?;
                     let entry = self.write_step(tx, actor, &one, "parking_reservation.cancelled", version).await?;
                     self.0.platform.audit.append(tx, actor, entry).await?;
                     spots.push(one.spot_key);

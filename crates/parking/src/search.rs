@@ -14,9 +14,10 @@ pub fn cleaned(text: &str) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
-/// For `like … escape '\'`: contains this, whatever characters it has. Its columns are made lower case.
+/// For `like lower(…) escape '\'`: contains this, whatever characters it has. Lower case is made by the database, of columns and
+/// of this alike: SQLite knows that of ASCII alone.
 pub fn like(text: &str) -> String {
-    let escaped = text.to_lowercase().replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+    let escaped = text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
     format!("%{escaped}%")
 }
 

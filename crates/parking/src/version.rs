@@ -40,9 +40,12 @@ pub async fn next_whole(tx: &mut Tx, organization: OrganizationId) -> Result<i64
     ).bind(organization).fetch_one(conn).await)?)
 }
 
-pub async fn current(tx: &mut Tx, organization: OrganizationId) -> Result<Version> {
-    let found: Option<(i64, i64)> = on_db!(tx, conn => sqlx::query_as(
-        "select version, whole from parking_version where organization_id = $1",
+/// With the time zone of the organisation, by which lots go that have none of their own; empty: it has none.
+pub async fn current(tx: &mut Tx, organization: OrganizationId) -> Result<(Version, String)> {
+    let found: Option<(i64, i64, Option<String>)> = on_db!(tx, conn => sqlx::query_as(
+        "select version, whole,
+             (select o.time_zone from organization_settings o where o.organization_id = v.organization_id)
+         from parking_version v where organization_id = $1",
     ).bind(organization).fetch_optional(conn).await)?;
-    Ok(found.map(|(newest, whole)| Version { newest, whole }).unwrap_or_default())
+    Ok(found.map(|(newest, whole, zone)| (Version { newest, whole }, zone.unwrap_or_default())).unwrap_or_default())
 }

@@ -258,7 +258,7 @@ fn Board(
     };
     let all: Vec<(usize, Piece)> = pieces.with_value(|pieces| pieces.iter().copied().enumerate().collect());
     view! {
-        <PlanBox zoom label=format!("Plan of {}", level.name) class="park-plan park-plan-edit">
+        <PlanBox zoom label=format!("Spots of {}", level.name) class="park-plan park-plan-edit">
             <div class="park-sheet" node_ref=host>
                 <svg
                     viewBox=sheet.view_box()

@@ -55,7 +55,7 @@ fn row(one: Reservation) -> ReservationRow {
     use portico_model::parking::receipt::price_text;
     use portico_parking::Wall;
 
-    let is_due = one.state.has_spot() && one.paid_minor - one.refunded_minor < one.amount_minor;
+    let is_due = one.state.has_spot() && one.due_minor() > 0;
     ReservationRow {
         id: one.id,
         place: format!("{}, {}", one.level, one.lot_name),

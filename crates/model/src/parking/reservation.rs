@@ -43,6 +43,12 @@ impl ReservationState {
         matches!(self, Self::Held | Self::Confirmed | Self::CheckedIn)
     }
 
+    /// Whether what is owed for it may still be paid.
+    #[must_use]
+    pub const fn is_payable(self) -> bool {
+        self.has_spot() || matches!(self, Self::Completed)
+    }
+
     /// As the former system calls it.
     #[must_use]
     pub const fn former(self) -> &'static str {
@@ -78,7 +84,7 @@ words! {
     "hold_until": null, "check_in_time": null, "check_out_time": null, "tariff_id": "0199a0000000700080000000000000a4",
     "tariff_version": 3, "price": {"total_minor": 600, "currency": "EUR", "parts": []}, "total_amount": 6.0,
     "amount_minor": 600, "currency": "EUR", "payment_status": "pending", "paid_minor": 0, "refunded_minor": 0,
-    "paid_on_site_at": null, "early_minutes": 15, "has_gate": true, "is_walk_up": false,
+    "adjustment_minor": 0, "paid_on_site_at": null, "early_minutes": 15, "has_gate": true, "is_walk_up": false,
     "created_at": "2026-11-21T02:00:00.000+00:00",
     "updated_at": "2026-11-21T02:00:00.000+00:00"
 })))]
@@ -123,6 +129,9 @@ pub struct Reservation {
     pub payment_status: PaymentStatus,
     pub paid_minor: i64,
     pub refunded_minor: i64,
+    /// What is owed beyond the price: kept of a price that fell (above 0), given back though it was owed (below 0).
+    #[serde(default)]
+    pub adjustment_minor: i64,
     /// When it was noted that it was paid at the place; of several times the last.
     pub paid_on_site_at: Option<Timestamp>,
     /// So long before its beginning its holder may come.
@@ -148,6 +157,20 @@ impl Reservation {
             self.state = ReservationState::CheckedIn;
             self.check_in_time = Some(self.start_time);
         }
+    }
+
+    /// What is still to be paid, minor units; below 0: what was paid beyond what is owed.
+    #[must_use]
+    pub const fn due_minor(&self) -> i64 {
+        self.amount_minor + self.adjustment_minor - (self.paid_minor - self.refunded_minor)
+    }
+
+    /// What was paid and would be given back by the rules of the lot if it were cancelled; a fee that was kept already is not.
+    #[must_use]
+    pub const fn refundable_minor(&self) -> i64 {
+        let kept = if self.adjustment_minor > 0 { self.adjustment_minor } else { 0 };
+        let left = self.paid_minor - self.refunded_minor - kept;
+        if left > 0 { left } else { 0 }
     }
 
     /// Whether there is something to give a receipt for: money was taken, or it costs nothing.

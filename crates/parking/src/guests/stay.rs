@@ -9,7 +9,7 @@ use portico_platform::{Actor, Error, Result, Tx};
 
 use super::{MINUTE_MS, check_length, guest, store};
 use crate::memory::Held;
-use crate::payments::{Payable, due_minor};
+use crate::payments::Payable;
 use crate::reservations::{Begun, Change, not_available, over, store as reservations, zone_of};
 use crate::{Parking, tariffs};
 
@@ -32,9 +32,8 @@ impl Parking {
         let (organization, one) = self.found_stay(&mut tx, token).await?;
         let held = self.held_in(&mut tx, organization).await?;
         let longest_extension_minutes = self.longest_extension(&mut tx, &held, &one).await?;
-        let is_due = one.state.has_spot() || one.state == ReservationState::Completed;
         Ok(GuestStay {
-            due_minor: if is_due { due_minor(&one).max(0) } else { 0 },
+            due_minor: if one.state.is_payable() { one.due_minor().max(0) } else { 0 },
             spot_key: one.spot_key,
             spot_id: one.spot_id,
             lot_name: one.lot_name,

@@ -45,11 +45,6 @@ impl Payable {
     }
 }
 
-/// What of a reservation is still to be paid.
-pub(crate) const fn due_minor(one: &Reservation) -> i64 {
-    one.amount_minor - (one.paid_minor - one.refunded_minor)
-}
-
 fn pays_at_the_place() -> Error {
     Error::conflict("pay_on_site", "Parking is paid for at the place here.")
 }
@@ -100,7 +95,7 @@ impl Parking {
             reservation_id: one.id,
             intent_id: None,
             state: store::WANTED.to_owned(),
-            amount_minor: due_minor(one),
+            amount_minor: one.due_minor(),
             currency: one.currency.clone(),
             refunded_minor: 0,
             problem: String::new(),
@@ -136,8 +131,8 @@ impl Parking {
         let id = one.id;
         let known = store::of_reservation(&mut tx, id).await?;
         let open = known.iter().rev().find(|payment| payment.is_open());
-        let due = due_minor(one);
-        let is_payable = one.state.has_spot() && due > 0;
+        let due = one.due_minor();
+        let is_payable = one.state.is_payable() && due > 0;
         if !is_payable && open.is_none() {
             return Err(Error::conflict("nothing_due", "Nothing is to be paid."));
         }
@@ -242,7 +237,7 @@ impl Parking {
         store::save(&mut tx, &step.payment).await?;
         let entry = self.write_step(&mut tx, &actor, &step.reservation, step.action, version).await?;
         if step.gives_back > 0 {
-            let reason = match step.reservation.state.has_spot() {
+            let reason = match step.reservation.state.is_payable() {
                 true => "It was paid for already.",
                 false => "The reservation was over when it was paid.",
             };
@@ -287,14 +282,14 @@ impl Step {
                 store::PAID.clone_into(&mut payment.state);
                 payment.paid_at = Some(now);
                 payment.problem.clear();
-                // Over by now, or paid at the place meanwhile.
-                let too_late = !one.state.has_spot() || due_minor(&one) <= 0;
+                // Nothing of it is owed when it is over by now; less, when it is cheaper or was paid at the place meanwhile.
+                let owed = if one.state.is_payable() { one.due_minor().max(0) } else { 0 };
+                let gives_back = (payment.amount_minor - owed).max(0);
                 one.paid_minor += payment.amount_minor;
                 one.confirm_held();
-                if due_minor(&one) <= 0 {
+                if one.due_minor() <= 0 {
                     one.payment_status = PaymentStatus::Paid;
                 }
-                let gives_back = if too_late { payment.amount_minor } else { 0 };
                 step(payment, one, "parking_payment.paid", gives_back, false)
             }
             PaymentIntentStatus::Canceled if payment.is_open() => {

@@ -14,6 +14,11 @@ use crate::{Parking, reservations};
 
 const EVERY: Duration = Duration::from_secs(2);
 
+const FORGET_EVERY: Duration = Duration::from_secs(3_600);
+
+/// Stripe repeats an event for three days; so long and longer it is known again.
+const KNOWN_DAYS: i64 = 30;
+
 /// Whatever is lost is found by the periodic work.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -40,6 +45,7 @@ pub(crate) fn spawn(parking: &Parking) {
     periodic(parking, "parking payment events", EVERY, Parking::work_events);
     periodic(parking, "parking refunds", EVERY, Parking::work_refunds);
     periodic(parking, "parking payments", EVERY, Parking::ask_about_payments);
+    periodic(parking, "parking payment events forgotten", FORGET_EVERY, Parking::forget_events);
 }
 
 impl Parking {
@@ -59,16 +65,23 @@ impl Parking {
         Ok(())
     }
 
+    async fn forget_events(self) -> Result<()> {
+        let platform = &self.0.platform;
+        let mut tx = platform.db.begin().await?;
+        store::forget_events(&mut tx, platform.clock.now().plus_secs(-KNOWN_DAYS * 86_400)).await?;
+        tx.commit().await
+    }
+
     async fn ask_about(&self, id: PaymentId) -> Result<()> {
         let now = self.0.platform.clock.now();
         let mut tx = self.0.platform.db.begin().await?;
         let Some(payment) = store::payment(&mut tx, id).await?.filter(Payment::is_open) else { return Ok(()) };
         let one = reservations::store::find(&mut tx, payment.organization_id, payment.reservation_id).await?;
         let (attempts, next_at) = (payment.attempts + 1, now.plus_secs(60 + pause_s(payment.attempts)));
-        store::save(&mut tx, &Payment { attempts, next_at, ..payment.clone() }).await?;
+        store::note_asked(&mut tx, id, attempts, next_at).await?;
         tx.commit().await?;
         let is_needed =
-            one.as_ref().is_some_and(|one| one.state.has_spot() && super::due_minor(one) == payment.amount_minor);
+            one.as_ref().is_some_and(|one| one.state.is_payable() && one.due_minor() == payment.amount_minor);
         match (one, &payment.intent_id) {
             (Some(one), _) if is_needed => {
                 let intent = self.intent_of(&payment, &one).await?;
@@ -78,8 +91,7 @@ impl Parking {
             // Perhaps Stripe knows of it all the same: whoever could pay it has no way to.
             (_, None) => {
                 let mut tx = self.0.platform.db.begin().await?;
-                store::save(&mut tx, &Payment { state: store::CANCELLED.to_owned(), updated_at: now, ..payment })
-                    .await?;
+                store::drop_wanted(&mut tx, id, now).await?;
                 tx.commit().await
             }
         }

@@ -17,7 +17,6 @@ use portico_platform::{Error, Result};
 use secrecy::{ExposeSecret as _, SecretString};
 
 pub use intents::Payable;
-pub(crate) use intents::due_minor;
 pub(crate) use jobs::spawn;
 
 /// The account that money goes to.

@@ -175,6 +175,7 @@ impl Parking {
         if !is_news {
             return Ok(());
         }
+        let was_given = matches!(refund.state.as_str(), store::PENDING | store::DONE);
         state.clone_into(&mut refund.state);
         refund.refund_id = Some(said.id.as_str().to_owned());
         refund.problem = said.failure_reason.clone().unwrap_or_default();
@@ -183,7 +184,12 @@ impl Parking {
         let Some(payment) = store::payment(&mut tx, refund.payment_id).await? else { return Ok(()) };
         let refunds = store::refunds_of(&mut tx, payment.id).await?;
         let given = |one: &&Refund| matches!(one.state.as_str(), store::PENDING | store::DONE);
-        let refunded_minor = refunds.iter().filter(given).map(|one| one.amount_minor).sum();
+        let ours: i64 = refunds.iter().filter(given).map(|one| one.amount_minor).sum();
+        // More went back in the dashboard of Stripe, perhaps.
+        let refunded_minor = match (was_given, state) {
+            (true, store::FAILED) => payment.refunded_minor - refund.amount_minor,
+            _ => ours.max(payment.refunded_minor),
+        };
         let one = self.note_refunded(&mut tx, payment, refunded_minor, now).await?;
         let alarm = match state == store::FAILED {
             true => self.0.alarms.raise(&mut tx, organization, &failed(&refund, now)).await?,
@@ -211,9 +217,19 @@ impl Parking {
         payment.refunded_minor = refunded_minor;
         payment.updated_at = now;
         store::save(tx, &payment).await?;
+        // Of another amount than was asked for: it never counted as paid.
+        let counts = more != 0 && payment.state == store::PAID;
         let found = reservations::find(tx, payment.organization_id, payment.reservation_id).await?;
-        let Some(mut one) = found.filter(|_| more != 0) else { return Ok(None) };
+        let Some(mut one) = found.filter(|_| counts) else { return Ok(None) };
+        let owed = one.due_minor().max(0);
         one.refunded_minor += more;
+        if one.state.is_payable() {
+            // Who is given something back does not owe it again.
+            one.adjustment_minor -= one.due_minor().max(0) - owed;
+            if more < 0 && one.adjustment_minor < 0 {
+                one.adjustment_minor = (one.adjustment_minor - more).min(0);
+            }
+        }
         one.payment_status = if one.refunded_minor > 0 { PaymentStatus::Refunded } else { PaymentStatus::Paid };
         one.updated_at = now;
         reservations::set_step(tx, payment.organization_id, &one).await?;

@@ -81,6 +81,23 @@ pub async fn save(tx: &mut Tx, one: &Payment) -> Result<()> {
     Ok(())
 }
 
+/// Stripe is asked about it now, and again then. Whatever has become of it meanwhile stays.
+pub async fn note_asked(tx: &mut Tx, id: PaymentId, attempts: i64, next_at: Timestamp) -> Result<()> {
+    on_db!(tx, conn => sqlx::query(
+        "update parking_payment set attempts = $2, next_at = $3 where id = $1 and state in ('wanted', 'open')",
+    ).bind(id).bind(attempts).bind(next_at).execute(conn).await.map(drop))?;
+    Ok(())
+}
+
+/// Nobody needs it, and Stripe has not answered with a name for it.
+pub async fn drop_wanted(tx: &mut Tx, id: PaymentId, now: Timestamp) -> Result<()> {
+    on_db!(tx, conn => sqlx::query(
+        "update parking_payment set state = 'cancelled', updated_at = $2
+         where id = $1 and state in ('wanted', 'open') and intent_id is null",
+    ).bind(id).bind(now).execute(conn).await.map(drop))?;
+    Ok(())
+}
+
 /// Those about which Stripe is to be asked now.
 pub async fn to_ask(tx: &mut Tx, now: Timestamp) -> Result<Vec<PaymentId>> {
     Ok(on_db!(tx, conn => sqlx::query_scalar(
@@ -137,6 +154,14 @@ pub async fn refunds_of(tx: &mut Tx, payment: PaymentId) -> Result<Vec<Refund>> 
         .bind(payment).fetch_all(conn).await)?)
 }
 
+/// So much of what was paid for a reservation Stripe is yet to be asked to give back, minor units.
+pub async fn wanted_refunds(tx: &mut Tx, reservation: ReservationId) -> Result<i64> {
+    Ok(on_db!(tx, conn => sqlx::query_scalar(
+        "select cast(coalesce(sum(amount_minor), 0) as bigint) from parking_refund
+         where reservation_id = $1 and state = 'wanted'",
+    ).bind(reservation).fetch_one(conn).await)?)
+}
+
 pub async fn save_refund(tx: &mut Tx, one: &Refund) -> Result<()> {
     on_db!(tx, conn => sqlx::query(
         "insert into parking_refund (id, organization_id, payment_id, reservation_id, refund_id, state, amount_minor, reason,
@@ -175,7 +200,7 @@ pub async fn events_to_do(tx: &mut Tx, now: Timestamp) -> Result<Vec<(String, St
     ).bind(now).fetch_all(conn).await)?)
 }
 
-/// It is worked off, or is to be tried again.
+/// It is worked off, and its text is not needed any more; or it is to be tried again.
 pub async fn note_event(
     tx: &mut Tx,
     id: &str,
@@ -184,8 +209,16 @@ pub async fn note_event(
     problem: &str,
 ) -> Result<()> {
     on_db!(tx, conn => sqlx::query(
-        "update parking_stripe_event set handled_at = $2, next_at = $3, problem = $4, attempts = attempts + 1
+        "update parking_stripe_event set handled_at = $2, next_at = $3, problem = $4, attempts = attempts + 1,
+             body = case when $5 then '' else body end
          where event_id = $1",
-    ).bind(id).bind(handled_at).bind(next_at).bind(problem).execute(conn).await.map(drop))?;
+    ).bind(id).bind(handled_at).bind(next_at).bind(problem).bind(handled_at.is_some()).execute(conn).await.map(drop))?;
+    Ok(())
+}
+
+/// Forgets those that were worked off before.
+pub async fn forget_events(tx: &mut Tx, before: Timestamp) -> Result<()> {
+    on_db!(tx, conn => sqlx::query("delete from parking_stripe_event where handled_at < $1")
+        .bind(before).execute(conn).await.map(drop))?;
     Ok(())
 }

@@ -78,7 +78,7 @@ pub async fn list(tx: &mut Tx, organization: OrganizationId, filter: &Filter) ->
              and ($4 is null or m.lot_id is null or m.lot_id = $4)
              and ($5 is null or (m.revoked_at is null and (m.valid_until is null or m.valid_until > $5)))
              and ($6 is null or m.revoked_at is not null or m.valid_until <= $6)
-             and ($7 is null or lower(m.holder) like $7 escape '\\' or lower(m.label) like $7 escape '\\'
+             and ($7 is null or lower(m.holder) like lower($7) escape '\\' or lower(m.label) like lower($7) escape '\\'
                  or m.plate_key like $8)
              and ($9 is null or (m.created_at, m.id) < ($9, $10))
          order by m.created_at desc, m.id desc limit $11",

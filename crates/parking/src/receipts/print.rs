@@ -10,7 +10,6 @@ use portico_platform::pdf::{About, Column, Document, Row, Table};
 use super::money::Move;
 use super::words::receipt;
 use crate::Wall;
-use crate::payments::due_minor;
 
 /// All that a receipt says.
 pub struct Printed {
@@ -90,9 +89,8 @@ impl Printed {
         let mut rows: Vec<_> = self.moves.iter().map(line).collect();
         let paid = format_minor(one.paid_minor - one.refunded_minor, &one.currency);
         rows.push(Row { is_total: true, ..row("Paid".to_owned(), String::new(), paid) });
-        let is_owed = one.state.has_spot() || one.state == ReservationState::Completed;
-        if is_owed && due_minor(one) > 0 {
-            let due = format_minor(due_minor(one), &one.currency);
+        if one.state.is_payable() && one.due_minor() > 0 {
+            let due = format_minor(one.due_minor(), &one.currency);
             rows.push(row("To be paid yet".to_owned(), String::new(), due));
         }
         Table { title: "Payments", columns: columns(), rows }

@@ -18,7 +18,7 @@ use serde_json::json;
 use super::wish::{self, Wanted};
 use super::{not_available, store};
 use crate::memory::Held;
-use crate::payments::{self, due_minor};
+use crate::payments;
 use crate::{Parking, announce, guests, tariffs};
 
 /// What is to be another in a reservation; absent: as it is.
@@ -172,6 +172,7 @@ impl Parking {
             price,
             paid_minor: 0,
             refunded_minor: 0,
+            adjustment_minor: 0,
             paid_on_site_at: None,
             early_minutes: wanted.lot.booking.early_minutes,
             has_gate: wanted.lot.gate_door_id.is_some(),
@@ -267,13 +268,12 @@ impl Parking {
             if !after.is_walk_up {
                 wish::check_bookable(actor, lot)?;
             }
-            wish::check_times(
-                actor,
-                lot,
-                from,
-                after.end_time.max(from.plus_millis(lot.booking.min_minutes * 60_000)),
-                now,
-            )?;
+            let shortest = from.plus_millis(lot.booking.min_minutes * 60_000);
+            wish::check_times(actor, lot, from, after.end_time.max(shortest), now)?;
+            if after.end_time > before.end_time {
+                // All of it counts, also what is over.
+                wish::check_longest(actor, lot, after.start_time, after.end_time)?;
+            }
             let taken = store::taken(&mut tx, lot.id, after.start_time, after.end_time).await?;
             let spot = held.spot(after.spot_key).ok_or_else(crate::spots::spot_not_found)?;
             let is_taken = taken.iter().any(|(spot, other)| *spot == after.spot_key && *other != id);
@@ -281,10 +281,16 @@ impl Parking {
                 return Err(not_available());
             }
             self.price_again(&mut tx, organization, lot, &mut after).await?;
-            let too_much = -due_minor(&after);
-            if too_much > 0 {
-                let back = lot.booking.refund(too_much, before.start_time, now);
+            // Of what was paid for it, and is not on its way back already.
+            let in_flight = payments::store::wanted_refunds(&mut tx, id).await?;
+            let cheaper = (before.amount_minor - after.amount_minor).min(-after.due_minor() - in_flight);
+            if cheaper > 0 {
+                let back = lot.booking.refund(cheaper, before.start_time, now);
                 self.give_back(&mut tx, &after, back, "The reservation costs less now.").await?;
+                after.adjustment_minor += cheaper - back;
+            }
+            if after.due_minor() <= 0 {
+                after.confirm_held();
             }
             payments::store::hurry(&mut tx, id, now).await?;
         }
@@ -316,8 +322,7 @@ impl Parking {
         let rules = rules.ok_or_else(|| Error::internal("the tariff of a reservation is gone"))?;
         one.price = tariffs::price(&rules, one.start_time.millis(), one.end_time.millis(), &wish::zone_of(lot));
         one.amount_minor = one.price.total_minor;
-        let is_paid = one.paid_minor - one.refunded_minor >= one.amount_minor;
-        one.payment_status = if is_paid { PaymentStatus::Paid } else { PaymentStatus::Pending };
+        one.payment_status = if one.due_minor() <= 0 { PaymentStatus::Paid } else { PaymentStatus::Pending };
         Ok(())
     }
 

@@ -7,7 +7,7 @@ use portico_model::{DoorId, OrganizationId, ReservationId, Timestamp, UserId};
 use portico_platform::{BoxFuture, Error, Result, Tx};
 
 use super::{reservation_not_found, store};
-use crate::Parking;
+use crate::{Parking, version};
 
 impl DoorRights for Parking {
     fn find_right<'a>(
@@ -34,6 +34,8 @@ impl DoorRights for Parking {
     ) -> BoxFuture<'a, Result<AfterCommit>> {
         Box::pin(async move {
             let id: ReservationId = right.id.parse().map_err(Error::internal)?;
+            // Nobody pays for it or cancels it meanwhile.
+            version::lock(tx, organization).await?;
             let one = store::find(tx, organization, id).await?.ok_or_else(reservation_not_found)?;
             let is_new = one.state == ReservationState::Confirmed;
             if is_new {

@@ -10,6 +10,7 @@ use serde_json::json;
 use super::book::{Begun, over};
 use super::gate::right_name;
 use super::store;
+use crate::memory::Held;
 use crate::{Parking, payments};
 
 impl Parking {
@@ -77,10 +78,10 @@ impl Parking {
     pub async fn note_paid(&self, actor: &Actor, id: ReservationId) -> Result<Reservation> {
         actor.require(Permission::OperateParking)?;
         self.step(actor, id, "parking_reservation.paid", |one, now| {
-            if one.paid_minor - one.refunded_minor >= one.amount_minor {
+            if one.due_minor() <= 0 {
                 return Err(Error::conflict("nothing_due", "Nothing is to be paid."));
             }
-            one.paid_minor = one.amount_minor + one.refunded_minor;
+            one.paid_minor += one.due_minor();
             one.payment_status = PaymentStatus::Paid;
             one.paid_on_site_at = Some(now);
             one.confirm_held();
@@ -143,15 +144,19 @@ impl Parking {
         }
         after.updated_at = now;
         if after.state == ReservationState::Cancelled {
-            // As the rules of the lot say; one who cancels for others decides by himself.
-            let rules = held.lot(after.lot_id).map(|lot| lot.booking.clone()).unwrap_or_default();
-            let paid = after.paid_minor - after.refunded_minor;
-            let back = rules.refund(paid, after.start_time, now);
-            self.give_back(&mut tx, &after, back, "The reservation was cancelled.").await?;
+            self.give_back_cancelled(&mut tx, &held, &after).await?;
         }
         let entry = self.write_step(&mut tx, actor, &after, action, version).await?;
         self.commit(tx, actor, entry).await?;
         self.announce_reservation(organization, id, &[after.spot_key]).await
+    }
+
+    /// Gives back what the rules of the lot say, to who is cancelled now.
+    pub(crate) async fn give_back_cancelled(&self, tx: &mut Tx, held: &Held, one: &Reservation) -> Result<()> {
+        let rules = held.lot(one.lot_id).map(|lot| lot.booking.clone()).unwrap_or_default();
+        let left = one.refundable_minor() - payments::store::wanted_refunds(tx, one.id).await?;
+        let back = rules.refund(left.max(0), one.start_time, self.0.platform.clock.now());
+        self.give_back(tx, one, back, "The reservation was cancelled.").await.map(drop)
     }
 
     /// Writes a reservation that came further, and what follows for its spot.
@@ -166,7 +171,7 @@ impl Parking {
         store::set_step(tx, actor.organization, one).await?;
         store::refresh_spot(tx, one.spot_key, one.updated_at, version).await?;
         // Over, or paid in another way: what still waits to be paid online is called off.
-        if !one.state.has_spot() || payments::due_minor(one) <= 0 {
+        if !one.state.is_payable() || one.due_minor() <= 0 {
             payments::store::hurry(tx, one.id, one.updated_at).await?;
         }
         let details = json!({"spot_id": one.spot_id, "state": one.state, "payment_status": one.payment_status});

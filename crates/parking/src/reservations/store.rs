@@ -45,6 +45,7 @@ struct Row {
     payment_status: String,
     paid_minor: i64,
     refunded_minor: i64,
+    adjustment_minor: i64,
     paid_on_site_at: Option<Timestamp>,
     created_at: Timestamp,
     updated_at: Timestamp,
@@ -100,6 +101,7 @@ impl TryFrom<Row> for Reservation {
             payment_status,
             paid_minor: row.paid_minor,
             refunded_minor: row.refunded_minor,
+            adjustment_minor: row.adjustment_minor,
             paid_on_site_at: row.paid_on_site_at,
             early_minutes: booking.early_minutes,
             has_gate: row.has_gate,
@@ -120,7 +122,7 @@ macro_rules! select {
                  (r.guest_hash is not null) as is_walk_up, r.user_id, r.name, r.email, r.phone, r.plate, r.notes, r.start_at,
                  r.end_at, r.state, r.hold_until, r.checked_in_at, r.checked_out_at, r.tariff_id, r.tariff_version,
                  r.price, r.amount_minor, r.currency, r.payment_status, r.paid_minor, r.refunded_minor,
-                 r.paid_on_site_at, r.created_at, r.updated_at
+                 r.adjustment_minor, r.paid_on_site_at, r.created_at, r.updated_at
              from parking_reservation r
              left join parking_spot s on s.id = r.spot_id
              left join parking_level v on v.id = s.level_id
@@ -164,8 +166,8 @@ macro_rules! listed {
                  and ($4 is null or r.spot_id = $4) and ($5 is null or r.state = $5)
                  and ($6 is null or (r.state in ('held', 'confirmed', 'checked_in')) = $6)
                  and ($7 is null or r.end_at > $7) and ($8 is null or r.start_at < $8)
-                 and ($9 is null or lower(r.name) like $9 escape '\\' or lower(r.email) like $9 escape '\\'
-                     or lower(r.plate) like $9 escape '\\' or lower(coalesce(s.code, '')) like $9 escape '\\')
+                 and ($9 is null or lower(r.name) like lower($9) escape '\\' or lower(r.email) like lower($9) escape '\\'
+                     or lower(r.plate) like lower($9) escape '\\' or lower(coalesce(s.code, '')) like lower($9) escape '\\')
                  and ($10 is null or (r.start_at, r.id) ",
             $compare,
             " ($10, $11)) order by r.start_at ",
@@ -200,23 +202,23 @@ pub async fn save(
         "insert into parking_reservation (id, organization_id, lot_id, spot_id, user_id, name, email, phone, plate, notes,
              start_at, end_at, state, hold_until, checked_in_at, checked_out_at, tariff_id, tariff_version, price,
              amount_minor, currency, payment_status, paid_minor, refunded_minor, created_by, created_at, updated_at,
-             no_show_at)
+             no_show_at, adjustment_minor)
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,
-             $24, $25, $26, $27, $28)
+             $24, $25, $26, $27, $28, $29)
          on conflict (id) do update set lot_id = excluded.lot_id, spot_id = excluded.spot_id, phone = excluded.phone,
              plate = excluded.plate, notes = excluded.notes, start_at = excluded.start_at, end_at = excluded.end_at,
              state = excluded.state, hold_until = excluded.hold_until, checked_in_at = excluded.checked_in_at,
              checked_out_at = excluded.checked_out_at, price = excluded.price, amount_minor = excluded.amount_minor,
              payment_status = excluded.payment_status, paid_minor = excluded.paid_minor,
              refunded_minor = excluded.refunded_minor, updated_at = excluded.updated_at,
-             no_show_at = excluded.no_show_at",
+             no_show_at = excluded.no_show_at, adjustment_minor = excluded.adjustment_minor",
     )
     .bind(one.id).bind(organization).bind(one.lot_id).bind(one.spot_key).bind(one.user_id).bind(&one.user_name)
     .bind(&one.user_email).bind(one.user_phone.as_deref().unwrap_or_default()).bind(&one.plate).bind(&one.notes)
     .bind(one.start_time).bind(one.end_time).bind(one.state.as_str()).bind(one.hold_until).bind(one.check_in_time)
     .bind(one.check_out_time).bind(one.tariff_id).bind(one.tariff_version).bind(price).bind(one.amount_minor)
     .bind(&one.currency).bind(one.payment_status.as_str()).bind(one.paid_minor).bind(one.refunded_minor).bind(by)
-    .bind(one.created_at).bind(one.updated_at).bind(no_show_at).execute(conn).await.map(drop));
+    .bind(one.created_at).bind(one.updated_at).bind(no_show_at).bind(one.adjustment_minor).execute(conn).await.map(drop));
     match done {
         Ok(()) => Ok(true),
         Err(error) if is_overlap(&error) => Ok(false),
@@ -229,12 +231,12 @@ pub async fn set_step(tx: &mut Tx, organization: OrganizationId, one: &Reservati
     on_db!(tx, conn => sqlx::query(
         "update parking_reservation set state = $3, hold_until = $4, checked_in_at = $5, checked_out_at = $6,
              payment_status = $7, paid_minor = $8, refunded_minor = $9, updated_at = $10,
-             paid_on_site_at = $11
+             paid_on_site_at = $11, adjustment_minor = $12
          where organization_id = $1 and id = $2",
     )
     .bind(organization).bind(one.id).bind(one.state.as_str()).bind(one.hold_until).bind(one.check_in_time)
     .bind(one.check_out_time).bind(one.payment_status.as_str()).bind(one.paid_minor).bind(one.refunded_minor)
-    .bind(one.updated_at).bind(one.paid_on_site_at).execute(conn).await.map(drop))?;
+    .bind(one.updated_at).bind(one.paid_on_site_at).bind(one.adjustment_minor).execute(conn).await.map(drop))?;
     Ok(())
 }
 

@@ -87,15 +87,23 @@ pub fn check_times(actor: &Actor, lot: &Lot, start: Timestamp, end: Timestamp, n
     if !operates && start.millis_since(now) > rules.ahead_days * 86_400_000 {
         check.problem("start_time", format!("at most {} days ahead", rules.ahead_days));
     }
-    let minutes = end.millis_since(start) / 60_000;
-    if minutes < rules.min_minutes {
+    if end.millis_since(start) / 60_000 < rules.min_minutes {
         check.problem("end_time", format!("at least {} minutes", rules.min_minutes));
     }
-    let most = if operates { 44_640 } else { rules.max_minutes };
-    if minutes > most {
-        check.problem("end_time", format!("at most {} hours", most / 60));
+    if let Some(problem) = too_long(actor, lot, start, end) {
+        check.problem("end_time", problem);
     }
     check.done(())
+}
+
+/// That a reservation is not longer than the lot allows. Who looks after the lot may have longer ones.
+pub fn check_longest(actor: &Actor, lot: &Lot, start: Timestamp, end: Timestamp) -> Result<()> {
+    too_long(actor, lot, start, end).map_or(Ok(()), |problem| Err(Error::field("end_time", problem)))
+}
+
+fn too_long(actor: &Actor, lot: &Lot, start: Timestamp, end: Timestamp) -> Option<String> {
+    let most = if actor.may(Permission::OperateParking) { 44_640 } else { lot.booking.max_minutes };
+    (end.millis_since(start) / 60_000 > most).then(|| format!("at most {} hours", most / 60))
 }
 
 /// Reads a wish.

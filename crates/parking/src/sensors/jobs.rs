@@ -47,6 +47,10 @@ impl Parking {
                     let since = sensor.belief.since.unwrap_or(now);
                     spots::store::set_state(&mut tx, spot, sensor.belief.state(), since, version).await?;
                     changed.spots.push(spot);
+                    if sensor.belief.occupied == Some(true) {
+                        let lead_ms = held.spot(spot).map_or(0, |spot| held.lead_ms(spot.lot_id));
+                        changed.arrived.extend(self.note_arrival(&mut tx, organization, spot, lead_ms, since).await?);
+                    }
                 }
                 settled.push(sensor);
             }

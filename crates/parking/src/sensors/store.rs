@@ -257,7 +257,7 @@ pub async fn list(tx: &mut Tx, organization: OrganizationId, filter: &Filter) ->
          from parking_sensor n left join parking_spot s on s.id = n.spot_id
          where n.organization_id = $1 and ($2 is null or (n.spot_id is not null) = $2) and ($3 is null or n.is_ignored = $3)
              and (not $4 or n.is_silent or n.has_low_battery)
-             and ($5 is null or lower(n.sensor_id) like $5 escape '\\' or lower(coalesce(s.code, '')) like $5 escape '\\')
+             and ($5 is null or lower(n.sensor_id) like lower($5) escape '\\' or lower(coalesce(s.code, '')) like lower($5) escape '\\')
              and ($6 is null or n.sensor_id > $6) and ($7 is null or n.id = $7)
          order by n.sensor_id limit $8",
     )

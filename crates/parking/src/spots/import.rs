@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::io::Cursor;
 
-use calamine::{Data, Reader as _, Xlsx};
+use calamine::{DataRef, Reader as _, Xlsx};
 use portico_devices::Check;
 use portico_model::identity::Permission;
 use portico_model::parking::lot::{Level, LevelSettings};
@@ -15,13 +15,17 @@ use portico_platform::{Actor, Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{MAX_SPOTS, input, place, store};
+use super::place::Places;
+use super::{MAX_SPOTS, input, store};
 use crate::lots::lot_not_found;
 use crate::memory::Held;
 use crate::{Parking, lots, version};
 
 /// Most rows of a file.
 const MAX_ROWS: usize = 10_000;
+
+/// Most columns of a spreadsheet; more than have a meaning.
+const MAX_COLUMNS: usize = 100;
 
 /// What the first row may name, in any order; `id` and `level` are needed.
 pub(crate) const COLUMNS: [&str; 10] =
@@ -112,10 +116,7 @@ fn plan(table: &[Vec<String>], held: &Held, lot: LotId) -> Result<Plan> {
     }
     let mut levels: Vec<Level> = held.levels.iter().filter(|level| level.lot_id == lot).cloned().collect();
     let known = levels.len();
-    let mut places: HashMap<ParkingLevelId, Vec<std::sync::Arc<Spot>>> = HashMap::new();
-    for spot in held.spots.iter().filter(|spot| spot.lot_id == lot) {
-        places.entry(spot.level_id).or_default().push(std::sync::Arc::clone(spot));
-    }
+    let mut places: HashMap<ParkingLevelId, Places> = HashMap::new();
     let mut answer =
         Imported { rows: Vec::new(), created: 0, changed: 0, wrong: 0, new_levels: Vec::new(), is_done: false };
     let (mut spots, mut seen, mut grown) = (Vec::new(), HashSet::new(), HashSet::new());
@@ -144,28 +145,31 @@ fn plan(table: &[Vec<String>], held: &Held, lot: LotId) -> Result<Plan> {
                 }
             };
             let level = levels.get_mut(at).ok_or_else(|| Error::internal("a level is missing"))?;
-            match before {
+            let standing = || held.spots.iter().filter(|spot| spot.level_id == level.id);
+            let places = places.entry(level.id).or_insert_with(|| Places::of(level, standing()));
+            let spot = match before {
                 // The file does not say what it costs.
                 Some(spot) => {
                     let settings = SpotSettings { tariff_id: spot.tariff_id, ..settings };
-                    input::changed(Spot::clone(spot), settings, level)
+                    input::changed(Spot::clone(spot), settings, level)?
                 }
                 None => {
-                    let (place, height_cm) = place::free_place(level, places.entry(level.id).or_default().iter());
+                    let (place, height_cm) = places.free(level);
                     if height_cm > level.height_cm {
                         level.height_cm = height_cm;
                         grown.insert(level.id);
                     }
-                    input::new_spot(settings, level, place)
+                    input::new_spot(settings, level, place)?
                 }
-            }
+            };
+            places.take(spot.outline);
+            Ok(spot)
         })();
         let mut row =
             ImportRow { row: number + 2, id: cell("id").to_owned(), is_new: before.is_none(), errors: Vec::new() };
         match read {
             Ok(spot) => {
                 *(if row.is_new { &mut answer.created } else { &mut answer.changed }) += 1;
-                places.entry(spot.level_id).or_default().push(std::sync::Arc::new(spot.clone()));
                 spots.push(spot);
             }
             Err(error) => {
@@ -283,13 +287,33 @@ fn read_csv(file: &[u8]) -> Result<Vec<Vec<String>>> {
 fn read_xlsx(file: &[u8]) -> Result<Vec<Vec<String>>> {
     let bad = || Error::field("file", "The XLSX file cannot be read.");
     let mut book: Xlsx<_> = Xlsx::new(Cursor::new(file)).map_err(|_| bad())?;
-    let sheet = book.worksheet_range_at(0).ok_or_else(bad)?.map_err(|_| bad())?;
-    let cell = |cell: &Data| match cell {
-        // Numbers such as 210 are stored as 210.0.
-        Data::Float(number) if number.fract() == 0.0 => format!("{number:.0}"),
-        other => other.to_string().trim().to_owned(),
-    };
-    Ok(sheet.rows().take(MAX_ROWS + 2).map(|row| row.iter().map(cell).collect()).collect())
+    let sheet = book.sheet_names().into_iter().next().ok_or_else(bad)?;
+    let mut cells = book.worksheet_cells_reader(&sheet).map_err(|_| bad())?;
+    let mut rows: Vec<Vec<String>> = Vec::new();
+    // Cell by cell: a whole sheet has room for 17 billion of them.
+    while let Some(found) = cells.next_cell().map_err(|_| bad())? {
+        let text = match found.get_value() {
+            DataRef::Empty => continue,
+            // Numbers such as 210 are stored as 210.0.
+            DataRef::Float(number) if number.fract() == 0.0 => format!("{number:.0}"),
+            other => calamine::Data::from(other.clone()).to_string().trim().to_owned(),
+        };
+        let (row, column) = found.get_position();
+        let (Ok(row), Ok(column)) = (usize::try_from(row), usize::try_from(column)) else { return Err(bad()) };
+        if row > MAX_ROWS || column >= MAX_COLUMNS {
+            return Err(Error::field("file", format!("At most {MAX_ROWS} spots a file, and {MAX_COLUMNS} columns.")));
+        }
+        if rows.len() <= row {
+            rows.resize_with(row + 1, Vec::new);
+        }
+        if rows[row].len() <= column {
+            rows[row].resize_with(column + 1, String::new);
+        }
+        rows[row][column] = text;
+    }
+    // The table may begin further down.
+    let head = rows.iter().position(|row| !row.is_empty()).unwrap_or_default();
+    Ok(rows.split_off(head))
 }
 
 #[cfg(test)]
@@ -326,6 +350,17 @@ mod tests {
             assert!(error.message().contains(text), "{file:?}: {}", error.message());
         }
         assert!(read(b"PK\x03\x04 and then nonsense").is_err());
+        let far = |row: u32, column: u16| {
+            let mut book = rust_xlsxwriter::Workbook::new();
+            let sheet = book.add_worksheet();
+            sheet.write_string(0, 0, "id").unwrap().write_string(0, 1, "level").unwrap();
+            sheet.write_string(row, column, "far away").unwrap();
+            read(&book.save_to_buffer().unwrap())
+        };
+        for (row, column) in [(1_048_575, 0), (1, 16_383)] {
+            assert!(far(row, column).unwrap_err().field_errors()[0].message.contains("At most"), "{row}, {column}");
+        }
+        assert_eq!(far(3, 1).unwrap(), [vec!["id", "level"], vec![], vec![], vec!["", "far away"]]);
         assert!(read(b"\xff\xfe\x00").is_err());
     }
 }

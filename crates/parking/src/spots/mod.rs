@@ -105,7 +105,8 @@ impl Parking {
             return Err(too_many());
         }
         let level = input::level_of(&held, &settings)?;
-        let (place, height_cm) = place::free_place(level, held.spots.iter().filter(|spot| spot.level_id == level.id));
+        let standing = held.spots.iter().filter(|spot| spot.level_id == level.id);
+        let (place, height_cm) = place::Places::of(level, standing).free(level);
         let spot = input::new_spot(settings, level, place)?;
         if height_cm > level.height_cm {
             let grown = portico_model::parking::lot::Level { height_cm, ..level.clone() };

@@ -22,17 +22,36 @@ fn overlap(one: &Outline, other: &Outline) -> bool {
     dx < reach(one) + reach(other) && dy < reach(one) + reach(other)
 }
 
-/// The first place of the usual rows that no spot stands in, and the height that the plan needs for it, centimetres.
-#[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)] // plans are at most a kilometre wide
-pub fn free_place<'a>(level: &Level, spots: impl Iterator<Item = &'a Arc<Spot>>) -> (Outline, i64) {
-    let taken: Vec<Outline> = spots.map(|spot| spot.outline).collect();
-    let bay = Outline::default();
-    let columns = ((level.width_cm as f64 - 200.0) / bay.width).floor().max(1.0) as i64;
-    let grid =
-        Grid { rows: MAX_ROWS, columns, prefix: String::new(), first: 1, zone_letters: false, sensor_type: None };
-    let free = grid.outlines().into_iter().find(|place| !taken.iter().any(|other| overlap(place, other)));
-    let place = free.unwrap_or(Outline { x: 225.0, y: 350.0, ..bay });
-    (place, level.height_cm.max((place.y + place.length / 2.0 + 100.0).ceil() as i64))
+/// The usual rows of a level, and where spots stand already.
+pub struct Places {
+    rows: Vec<Outline>,
+    /// Before this one no place of the rows is free.
+    next: usize,
+    taken: Vec<Outline>,
+}
+
+impl Places {
+    #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)] // plans are at most a kilometre wide
+    pub fn of<'a>(level: &Level, spots: impl Iterator<Item = &'a Arc<Spot>>) -> Self {
+        let columns = ((level.width_cm as f64 - 200.0) / Outline::default().width).floor().max(1.0) as i64;
+        let grid =
+            Grid { rows: MAX_ROWS, columns, prefix: String::new(), first: 1, zone_letters: false, sensor_type: None };
+        Self { rows: grid.outlines(), next: 0, taken: spots.map(|spot| spot.outline).collect() }
+    }
+
+    pub fn take(&mut self, place: Outline) {
+        self.taken.push(place);
+    }
+
+    /// The first place of the rows that no spot stands in, and the height that the plan needs for it, centimetres.
+    #[allow(clippy::cast_possible_truncation)] // plans are at most a kilometre high
+    pub fn free(&mut self, level: &Level) -> (Outline, i64) {
+        while self.rows.get(self.next).is_some_and(|place| self.taken.iter().any(|other| overlap(place, other))) {
+            self.next += 1;
+        }
+        let place = self.rows.get(self.next).copied().unwrap_or(Outline { x: 225.0, y: 350.0, ..Outline::default() });
+        (place, level.height_cm.max((place.y + place.length / 2.0 + 100.0).ceil() as i64))
+    }
 }
 
 /// The level, large enough, and its spots.
@@ -93,8 +112,11 @@ mod tests {
     fn new_spots_stand_beside_each_other_and_the_plan_grows_with_them() {
         let mut spots: Vec<Arc<Spot>> = Vec::new();
         let mut height = 0;
+        let mut places = Places::of(&level(), spots.iter());
         for number in 0..9 {
-            let (place, needed) = free_place(&level(), spots.iter());
+            let (place, needed) = places.free(&level());
+            places.take(place);
+            assert_eq!(Places::of(&level(), spots.iter()).free(&level()), (place, needed), "looked for anew");
             let settings = SpotSettings { id: format!("P{number}"), ..SpotSettings::default() };
             spots.push(Arc::new(input::new_spot(settings, &level(), place).unwrap()));
             height = needed;

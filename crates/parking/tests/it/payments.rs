@@ -2,6 +2,7 @@
 
 use portico_model::identity::Role;
 use portico_model::parking::reservation::{PaymentStatus, Reservation, ReservationState};
+use portico_model::parking::tariff::TariffRules;
 use portico_parking::{Parking, ReservationChange};
 use portico_platform::testing::{TestPlatform, each_database_with};
 use portico_platform::{Actor, on_db};
@@ -125,6 +126,13 @@ async fn reservation_is_held_until_stripe_says_that_it_is_paid() {
         till.tell(&events).await;
         till.tell(&events.into_iter().rev().collect::<Vec<_>>()).await;
         assert_eq!(till.shown(&one).await.paid_minor, 400);
+
+        // Whose it is stands in what Stripe tells: it is not kept for longer than it is needed.
+        let mut tx = till.world.platform.db.read().await.unwrap();
+        let kept: i64 = on_db!(&mut tx, conn => sqlx::query_scalar(
+            "select count(*) from parking_stripe_event where body <> ''").fetch_one(conn).await)
+        .unwrap();
+        assert_eq!(kept, 0);
     })
     .await;
 }
@@ -358,8 +366,11 @@ async fn refund_waits_for_stripe_and_is_made_once() {
         let too_much = till.parking().refund(&till.world.manager, one.id, Some(251)).await.unwrap_err();
         assert_eq!(too_much.code(), "too_much");
         assert_eq!(till.parking().refund(&till.driver, one.id, None).await.unwrap_err().status(), 403);
+        // What was given back is not owed again.
+        assert_eq!(till.shown(&one).await.due_minor(), 0);
+        assert_eq!(till.parking().payable(&till.driver, one.id).await.unwrap_err().code(), "nothing_due");
         let rest = till.parking().refund(&till.world.manager, one.id, None).await.unwrap();
-        assert_eq!(rest.refunded_minor, 400);
+        assert_eq!((rest.refunded_minor, rest.due_minor()), (400, 0));
     })
     .await;
 }
@@ -374,7 +385,7 @@ async fn refund_that_comes_back_is_told() {
         till.double.settle_refund(refund["id"].as_str().unwrap(), RefundOutcome::Failed).unwrap();
         till.tell(&till.double.take_events()).await;
         let shown = till.shown(&one).await;
-        assert_eq!((shown.refunded_minor, shown.payment_status), (0, PaymentStatus::Paid));
+        assert_eq!((shown.refunded_minor, shown.payment_status, shown.due_minor()), (0, PaymentStatus::Paid, 0));
         let alarms = till.world.alarms.list(&till.world.manager, portico_alarms::AlarmQuery::default()).await.unwrap();
         assert_eq!(alarms.items[0].kind, "parking_refund_failed");
     })
@@ -400,6 +411,120 @@ async fn longer_stay_is_paid_for_and_a_shorter_one_given_back() {
         till.parking().clone().work_refunds().await.unwrap();
         let shorter = till.shown(&one).await;
         assert_eq!((shorter.paid_minor, shorter.refunded_minor, shorter.amount_minor), (600, 400, 200));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn price_that_falls_is_given_back_once_and_what_the_lot_keeps_is_kept() {
+    each(|till| async move {
+        for (in_hours, back) in [(48, 200), (23, 100)] {
+            let one = till.paid(in_hours).await;
+            let moved = |from_s: i64, until_s: i64| ReservationChange {
+                start_time: Some(one.start_time.plus_secs(from_s).to_iso()),
+                end_time: Some(one.start_time.plus_secs(until_s).to_iso()),
+                ..ReservationChange::default()
+            };
+            let change = async |change| till.parking().change_reservation(&till.driver, one.id, &change).await.unwrap();
+            let before = till.double.refunds().len();
+            change(moved(0, 3_600)).await;
+            // While it is on its way, and after it.
+            change(moved(60, 3_660)).await;
+            till.parking().clone().work_refunds().await.unwrap();
+            change(moved(120, 3_720)).await;
+            change(moved(180, 3_780)).await;
+            till.parking().clone().work_refunds().await.unwrap();
+            let shorter = till.shown(&one).await;
+            assert_eq!((shorter.refunded_minor, shorter.due_minor()), (back, 0));
+            assert_eq!(till.double.refunds().len(), before + 1);
+            // What was kept pays for no longer stay.
+            let longer = change(moved(180, 7_380)).await;
+            assert_eq!((longer.due_minor(), longer.payment_status), (200, PaymentStatus::Pending));
+            change(moved(180, 3_780)).await;
+            till.parking().cancel_reservation(&till.driver, one.id).await.unwrap();
+            till.parking().clone().work_refunds().await.unwrap();
+            assert_eq!(till.shown(&one).await.refunded_minor, 2 * back, "of the hour that was left");
+            drop(till.double.take_events());
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_was_paid_beyond_what_is_owed_goes_back() {
+    each(|till| async move {
+        let one = till.reserve(48).await;
+        till.double.complete(&till.intent(&one).await).unwrap();
+        // Before Portico hears of it.
+        let shorter = ReservationChange {
+            end_time: Some(one.start_time.plus_secs(3_600).to_iso()),
+            ..ReservationChange::default()
+        };
+        till.parking().change_reservation(&till.driver, one.id, &shorter).await.unwrap();
+        till.tell(&till.double.take_events()).await;
+        till.parking().clone().work_refunds().await.unwrap();
+        let paid = till.shown(&one).await;
+        assert_eq!((paid.state, paid.payment_status), (ReservationState::Confirmed, PaymentStatus::Refunded));
+        assert_eq!((paid.paid_minor, paid.refunded_minor, paid.due_minor()), (400, 200, 0));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn reservation_that_comes_to_cost_nothing_waits_for_no_payment() {
+    each(|till| async move {
+        let lots = till.parking().lots(&till.world.manager, portico_parking::LotQuery::default()).await.unwrap();
+        let rules = TariffRules { free_minutes: 60, ..crate::tariffs::hourly(200) };
+        let tariff = lots[0].tariff_id.unwrap();
+        till.parking().update_tariff(&till.world.manager, tariff, crate::tariffs::named("Usual", rules)).await.unwrap();
+        let one = till.reserve(48).await;
+        assert_eq!((one.state, one.amount_minor), (ReservationState::Held, 200));
+        let shorter = ReservationChange {
+            end_time: Some(one.start_time.plus_secs(3_600).to_iso()),
+            ..ReservationChange::default()
+        };
+        let free = till.parking().change_reservation(&till.driver, one.id, &shorter).await.unwrap();
+        assert_eq!((free.state, free.payment_status), (ReservationState::Confirmed, PaymentStatus::Paid));
+        assert_eq!(free.hold_until, None);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_owed_for_a_stay_that_is_over_can_be_paid() {
+    each(|till| async move {
+        let one = till.paid(0).await;
+        till.parking().check_in(&till.driver, one.id).await.unwrap();
+        let longer = ReservationChange {
+            end_time: Some(one.end_time.plus_secs(3_600).to_iso()),
+            ..ReservationChange::default()
+        };
+        till.parking().change_reservation(&till.driver, one.id, &longer).await.unwrap();
+        let intent = till.intent(&one).await;
+        till.parking().check_out(&till.driver, one.id).await.unwrap();
+        till.world.advance_s(300);
+        till.parking().clone().ask_about_payments().await.unwrap();
+        assert_eq!(till.intent(&one).await, intent, "nobody has called it off");
+        till.double.complete(&intent).unwrap();
+        till.tell(&till.double.take_events()).await;
+        till.parking().clone().work_refunds().await.unwrap();
+        let over = till.shown(&one).await;
+        assert_eq!((over.state, over.payment_status), (ReservationState::Completed, PaymentStatus::Paid));
+        assert_eq!((over.paid_minor, over.refunded_minor), (600, 0));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn whose_account_is_deleted_gets_back_what_the_lot_allows() {
+    each(|till| async move {
+        let one = till.paid(48).await;
+        let system = Actor::system(till.world.test.organization);
+        till.world.identity.register_dependents(std::sync::Arc::new(till.parking().clone()));
+        till.world.identity.delete_user(&system, till.driver.user_id().unwrap()).await.unwrap();
+        till.parking().clone().work_refunds().await.unwrap();
+        let cancelled = till.shown(&one).await;
+        assert_eq!((cancelled.state, cancelled.refunded_minor), (ReservationState::Cancelled, 400));
     })
     .await;
 }

@@ -276,6 +276,78 @@ async fn car_that_the_sensor_sees_is_the_one_that_is_expected() {
 }
 
 #[tokio::test]
+async fn change_that_lasts_shows_who_has_come_too() {
+    each(|world| async move {
+        let (lot, ..) = world.one_spot().await;
+        let settings = LotSettings { name: lot.name.clone(), debounce_s: 60, ..LotSettings::default() };
+        world.parking.update_lot(&world.manager, lot.id, settings).await.unwrap();
+        let said = async |occupied: bool| {
+            let body =
+                json!({"sensor_id": "S1", "occupied": occupied, "timestamp": world.platform.clock.now().to_iso()});
+            world.parking.report(&world.manager, &body).await.unwrap();
+        };
+        said(true).await;
+        let query = portico_parking::SensorQuery::default();
+        let sensor = world.parking.sensors(&world.manager, query).await.unwrap().items.remove(0);
+        world.parking.place_sensor(&world.manager, sensor.id, Some("P1")).await.unwrap();
+        let id = world.reserve(&world.manager, 1, 2).await.unwrap();
+        world.advance_s(50 * 60);
+        said(false).await;
+        world.advance_s(20);
+        // Not believed yet, and said once.
+        said(true).await;
+        let state = async || world.parking.reservation(&world.manager, id).await.unwrap().state;
+        assert_eq!(state().await, ReservationState::Confirmed);
+        world.advance_s(120);
+        world.parking.clone().settle_doubts().await.unwrap();
+        assert_eq!(state().await, ReservationState::CheckedIn);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn reservation_is_not_made_longer_than_the_lot_allows_however_often_it_is_extended() {
+    each(|world| async move {
+        let (lot, ..) = world.one_spot().await;
+        let booking = BookingRules { max_minutes: 180, ..BookingRules::default() };
+        let settings = LotSettings { name: lot.name.clone(), booking, ..LotSettings::default() };
+        world.parking.update_lot(&world.manager, lot.id, settings).await.unwrap();
+        let driver = world.user("dora", Role::User).await;
+        let id = world.reserve(&driver, 0, 2).await.unwrap();
+        world.parking.check_in(&driver, id).await.unwrap();
+        world.advance_s(110 * 60);
+        let until = |minutes: i64| ReservationChange {
+            end_time: Some(world.platform.clock.now().plus_secs(minutes * 60).to_iso()),
+            ..ReservationChange::default()
+        };
+        let too_long = world.parking.change_reservation(&driver, id, &until(75)).await.unwrap_err();
+        assert_eq!(too_long.field_errors()[0].field, "end_time");
+        world.parking.change_reservation(&driver, id, &until(65)).await.unwrap();
+        // Who looks after the lot may allow more.
+        world.parking.change_reservation(&world.manager, id, &until(300)).await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn lots_go_by_the_new_zone_of_the_organisation_at_once() {
+    each(|world| async move {
+        let (lot, ..) = world.one_spot().await;
+        assert_eq!(lot.time_zone, None);
+        let mut tx = world.platform.db.begin().await.unwrap();
+        on_db!(&mut tx, conn => sqlx::query(
+            "insert into organization_settings (organization_id, time_zone, updated_at) values ($1, 'Europe/Berlin', 0)
+             on conflict (organization_id) do update set time_zone = excluded.time_zone")
+            .bind(world.test.organization).execute(conn).await.map(drop))
+        .unwrap();
+        tx.commit().await.unwrap();
+        let changed = world.parking.lot(&world.manager, lot.id).await.unwrap();
+        assert_eq!(changed.time_zone_in_force, "Europe/Berlin");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn reservation_is_moved_where_there_is_room_and_only_its_end_once_it_has_begun() {
     each(|world| async move {
         let (_, level, _) = world.one_spot().await;

@@ -53,8 +53,7 @@ impl Offers {
     #[must_use]
     pub fn of(one: &Reservation, now: Timestamp, is_own: bool, operates: bool) -> Self {
         let waits = matches!(one.state, ReservationState::Held | ReservationState::Confirmed);
-        let is_due = one.state.has_spot() || one.state == ReservationState::Completed;
-        let due_minor = if is_due { (one.amount_minor - one.paid_minor + one.refunded_minor).max(0) } else { 0 };
+        let due_minor = if one.state.is_payable() { one.due_minor().max(0) } else { 0 };
         if !(is_own || operates) {
             return Self { due_minor, ..Self::default() };
         }
@@ -80,7 +79,7 @@ impl Offers {
             cancel: waits,
             note_paid: operates && due_minor > 0,
             receipt: one.has_receipt(),
-            pay: one.state.has_spot() && due_minor > 0,
+            pay: due_minor > 0,
             comes_from: String::new(),
             cancelling: String::new(),
             due_minor,
@@ -98,7 +97,7 @@ impl Offers {
             return;
         }
         let money = |amount| format_minor(amount, &one.currency);
-        let paid = one.paid_minor - one.refunded_minor;
+        let paid = one.refundable_minor();
         let first = match (paid, rules.refund(paid, one.start_time, now)) {
             (paid, _) if paid <= 0 => "Nothing was paid, so nothing is given back.".to_owned(),
             (paid, 0) => format!("Nothing of the {} that was paid is given back.", money(paid)),

@@ -33,10 +33,10 @@ pub enum Stage {
 impl Stage {
     #[must_use]
     pub const fn of(one: &Reservation) -> Self {
-        let due = one.amount_minor - one.paid_minor + one.refunded_minor;
+        let due = one.due_minor();
         match one.state {
             ReservationState::Expired => Self::Expired,
-            state if !state.has_spot() => Self::Over,
+            state if !state.is_payable() => Self::Over,
             _ if due > 0 => Self::Due(due),
             _ => Self::Paid,
         }
