@@ -32,8 +32,9 @@ impl Parking {
         let (organization, one) = self.found_stay(&mut tx, token).await?;
         let held = self.held_in(&mut tx, organization).await?;
         let longest_extension_minutes = self.longest_extension(&mut tx, &held, &one).await?;
+        let due = if one.state.is_payable() { one.due_minor().max(0) } else { 0 };
         Ok(GuestStay {
-            due_minor: if one.state.is_payable() { one.due_minor().max(0) } else { 0 },
+            due_minor: due,
             spot_key: one.spot_key,
             spot_id: one.spot_id,
             lot_name: one.lot_name,
@@ -48,7 +49,7 @@ impl Parking {
             price: one.price,
             payment_status: one.payment_status,
             refunded_minor: one.refunded_minor,
-            pay_online: self.takes_payments(),
+            pay_online: self.takes(due, &one.currency),
             longest_extension_minutes,
         })
     }

@@ -12,6 +12,7 @@ use portico_platform::{Actor, Error, Result, Tx};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 
+use super::amounts::is_for_cards;
 use super::store::{self, Payment};
 use super::stripe::{
     Confirmation, Currency, IdempotencyKey, NewPaymentIntent, PaymentIntent, PaymentIntentId, PaymentIntentStatus,
@@ -54,6 +55,12 @@ impl Parking {
     #[must_use]
     pub fn takes_payments(&self) -> bool {
         self.0.payments.is_some()
+    }
+
+    /// Whether so much is paid online; else at the place.
+    #[must_use]
+    pub fn takes(&self, amount_minor: i64, currency: &str) -> bool {
+        self.takes_payments() && is_for_cards(amount_minor, currency)
     }
 
     /// Where the page to pay by card gets Stripe.js from; absent without an account or its key for browsers: then there is
@@ -138,6 +145,7 @@ impl Parking {
         }
         let payment = match open.filter(|payment| payment.amount_minor == due || !is_payable) {
             Some(payment) => payment.clone(),
+            None if !self.takes(due, &one.currency) => return Err(pays_at_the_place()),
             None => {
                 // Its price has changed since: the old payment is called off by the job.
                 for old in known.iter().filter(|payment| payment.is_open()) {

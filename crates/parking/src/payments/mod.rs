@@ -4,6 +4,7 @@
 //! idempotency key: whatever is lost on the way, it happens once. Webhooks are kept before they are answered and worked off
 //! in any order; what never comes is asked for.
 
+mod amounts;
 mod events;
 mod intents;
 mod jobs;

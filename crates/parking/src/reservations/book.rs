@@ -106,7 +106,7 @@ impl Parking {
             start_time: wanted.start,
             end_time: wanted.end,
             is_free,
-            pay_online: self.takes_payments() && priced.price.total_minor > 0,
+            pay_online: self.takes(priced.price.total_minor, &priced.price.currency),
             hold_minutes: wanted.lot.booking.hold_minutes,
             price: priced.price,
         })
@@ -138,7 +138,7 @@ impl Parking {
         let Booking { wanted, spot, who, guest_hash } = booking;
         let (organization, now) = (actor.organization, self.0.platform.clock.now());
         let Priced { tariff, price } = self.price_of(&mut tx, organization, wanted, spot).await?;
-        let pays_online = self.takes_payments() && price.total_minor > 0;
+        let pays_online = self.takes(price.total_minor, &price.currency);
         let is_walk_up = guest_hash.is_some();
         let state = match (pays_online, is_walk_up) {
             (true, _) => ReservationState::Held,

@@ -491,6 +491,23 @@ async fn reservation_that_comes_to_cost_nothing_waits_for_no_payment() {
 }
 
 #[tokio::test]
+async fn what_is_too_little_for_a_card_is_paid_at_the_place() {
+    each(|till| async move {
+        let lots = till.parking().lots(&till.world.manager, portico_parking::LotQuery::default()).await.unwrap();
+        let tariff = lots[0].tariff_id.unwrap();
+        let cheap = crate::tariffs::named("Usual", crate::tariffs::hourly(20));
+        till.parking().update_tariff(&till.world.manager, tariff, cheap).await.unwrap();
+        let quote = till.parking().quote(&till.driver, &till.world.wish("P1", 48, 2)).await.unwrap();
+        assert!(!quote.pay_online);
+        let one = till.reserve(48).await;
+        assert_eq!((one.state, one.payment_status), (ReservationState::Confirmed, PaymentStatus::Pending));
+        assert_eq!(till.parking().payable(&till.driver, one.id).await.unwrap_err().code(), "pay_on_site");
+        assert_eq!(till.double.requests().len(), 0, "Stripe is not asked");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn what_is_owed_for_a_stay_that_is_over_can_be_paid() {
     each(|till| async move {
         let one = till.paid(0).await;

@@ -59,7 +59,7 @@ pub async fn get_reservation(id: String) -> Result<PassView, Failure> {
     let is_own = reservation.user_id.is_some() && reservation.user_id == actor.user_id();
     let operates = actor.may(Permission::OperateParking);
     let mut offers = Offers::of(&reservation, now, is_own, operates);
-    offers.pay &= parking.card_script().is_some();
+    offers.pay &= parking.card_script().is_some() && parking.takes(offers.due_minor, &reservation.currency);
     if let Some(lot) = &lot {
         offers.write(&reservation, &lot.booking, now, &wall);
     }
