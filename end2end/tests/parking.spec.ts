@@ -277,8 +277,6 @@ test("levels and rows are made, and spots are moved by keys and pointer", async 
   expect((await kept("001")).y).toBe(450);
   expect((await kept("003")).x).toBeGreaterThan(850);
   expect(await kept("002")).toMatchObject({ x: 475, y: 350 });
-  await page.getByRole("link", { name: "Done" }).click();
-  await expect(page).not.toHaveURL(/\/edit/);
 });
 
 test("a table is looked at before it is imported", async ({ page, house }) => {

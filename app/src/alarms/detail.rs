@@ -68,7 +68,7 @@ fn AlarmView(course: Memo<AlarmCourse>, forms: Forms) -> impl IntoView {
     let may_handle = Memo::new(move |_| course.with(|course| course.may_handle));
     let id = alarm.with_untracked(|alarm| alarm.id);
     view! {
-        <Title text=move || alarm.with(|alarm| alarm.title.clone()) />
+        <Title text=move || alarm.try_with(|alarm| alarm.title.clone()).unwrap_or_default() />
         <div class="page-head">
             <div class="title-line">
                 <h1>{move || alarm.with(|alarm| alarm.title.clone())}</h1>

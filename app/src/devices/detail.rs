@@ -203,7 +203,7 @@ fn DeviceView(
     };
     let endpoints = StoredValue::new(endpoints);
     view! {
-        <Title text=move || name.get() />
+        <Title text=move || name.try_get().unwrap_or_default() />
         <div class="page-head">
             <div class="title-line">
                 <h1>{move || name.get()}</h1>

@@ -120,7 +120,7 @@ fn GroupBody(shown: Memo<GroupView>, forms: GroupForms) -> impl IntoView {
         (ids, shown.with(|shown| shown.keys.clone()))
     });
     view! {
-        <Title text=move || group.with(|group| group.name.clone()) />
+        <Title text=move || group.try_with(|group| group.name.clone()).unwrap_or_default() />
         <div class="page-head">
             <div class="title-line">
                 <h1 class="compare-name">

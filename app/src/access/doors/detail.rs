@@ -97,7 +97,7 @@ fn DoorBody(door: Memo<Door>, forms: Forms) -> impl IntoView {
         })
     };
     view! {
-        <Title text=move || door.with(|door| door.name.clone()) />
+        <Title text=move || door.try_with(|door| door.name.clone()).unwrap_or_default() />
         <div class="page-head">
             <div class="title-line">
                 <h1>{move || door.with(|door| door.name.clone())}</h1>

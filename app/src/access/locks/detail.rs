@@ -105,7 +105,7 @@ fn LockBody(
     let may_reassign = viewer_may(Permission::ManageAllLocks);
     let manages = role == LockRole::Manager;
     view! {
-        <Title text=move || name.get() />
+        <Title text=move || name.try_get().unwrap_or_default() />
         <div class="page-head">
             <div class="title-line">
                 <h1>{move || name.get()}</h1>

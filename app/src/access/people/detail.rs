@@ -80,7 +80,7 @@ fn PersonBody(shown: Memo<PersonView>, forms: PersonForms) -> impl IntoView {
     let seen = Signal::derive(move || shown.with(|shown| shown.detail.person.last_access_at));
     let text = move |part: fn(&Person) -> String| move || person.with(part);
     view! {
-        <Title text=move || person.with(|person| person.name.clone()) />
+        <Title text=move || person.try_with(|person| person.name.clone()).unwrap_or_default() />
         <div class="page-head">
             <div class="title-line">
                 <h1>{text(|person| person.name.clone())}</h1>

@@ -129,7 +129,7 @@ fn EditBody(shown: Memo<EditView>, forms: EditForms) -> impl IntoView {
         None => format!("/parking/{id}"),
     };
     view! {
-        <Title text=move || format!("Edit {}", name.get()) />
+        <Title text=move || name.try_with(|name| format!("Edit {name}")).unwrap_or_default() />
         <nav class="crumbs park-crumbs" aria-label="Breadcrumb">
             <a href="/parking">"Parking"</a>
             <a href=address.clone()>{move || name.get()}</a>

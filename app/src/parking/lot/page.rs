@@ -200,7 +200,7 @@ fn LotBody(shown: Memo<LotView>, gently: impl Fn() + Copy + 'static) -> impl Int
         }
     });
     view! {
-        <Title text=move || shown.with(|shown| shown.lot.name.clone()) />
+        <Title text=move || shown.try_with(|shown| shown.lot.name.clone()).unwrap_or_default() />
         <div class="page-head">
             <div class="title-line">
                 <h1>{move || shown.with(|shown| shown.lot.name.clone())}</h1>

@@ -77,7 +77,7 @@ fn SpotBody(shown: Memo<SpotView>, update: FormState, delete: FormState) -> impl
     let history = Memo::new(move |_| shown.with(|shown| shown.history.clone()));
     let level = move || spot.with(|spot| format!("/parking/{}?level={}", spot.lot_id, spot.level_id));
     view! {
-        <Title text=move || spot.with(|spot| spot.id.clone()) />
+        <Title text=move || spot.try_with(|spot| spot.id.clone()).unwrap_or_default() />
         <nav class="crumbs park-crumbs" aria-label="Breadcrumb">
             <a href="/parking">"Parking"</a>
             <a href=level>

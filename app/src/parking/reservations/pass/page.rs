@@ -85,7 +85,7 @@ fn PassBody(shown: Memo<PassView>, forms: Forms, payment: PaymentForms) -> impl 
     let spot = Memo::new(move |_| shown.with(|shown| shown.reservation.spot_id.clone()));
     let state = Memo::new(move |_| shown.with(|shown| shown.reservation.state));
     view! {
-        <Title text=move || format!("Reservation {}", spot.get()) />
+        <Title text=move || spot.try_with(|spot| format!("Reservation {spot}")).unwrap_or_default() />
         <div class="page-head">
             <div class="title-line">
                 <h1>"Reservation"</h1>
