@@ -212,7 +212,9 @@ pub(crate) mod tests {
         assert!(!before.note_paid, "only who looks after the lot notes payments");
         assert!(Offers::of(&reservation(ReservationState::Confirmed), at(1), false, true).note_paid);
         assert!(offers(ReservationState::Held, 1).pay && before.pay, "also what was to be paid at the place");
-        assert!(!offers(ReservationState::Completed, 13).pay);
+        assert!(offers(ReservationState::Completed, 13).pay, "what is owed for a stay that is over");
+        let settled = Reservation { paid_minor: 600, ..reservation(ReservationState::Completed) };
+        assert!(!Offers::of(&settled, at(13), true, false).pay);
         assert!(!Offers::of(&reservation(ReservationState::Held), at(1), false, false).pay);
     }
 
