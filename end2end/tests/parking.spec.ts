@@ -223,6 +223,21 @@ test("a new sensor appears in the inbox and is given its spot", async ({ page, h
   await expect(row).toContainText("Ignored");
 });
 
+test("another level is chosen, edited and left again", async ({ page, house }) => {
+  const { url } = house.portico;
+  const lot = await makeLot(page.request, url);
+  await makeByApi(page.request, url, `parking/lots/${lot.id}/levels`, { name: "Second", position: 2 });
+  await page.goto(`/parking/${lot.id}`);
+  await expectLive(page);
+  await page.getByRole("navigation", { name: "Levels" }).getByRole("link", { name: "Second" }).click();
+  await expect(page).toHaveURL(/level=/);
+  await page.getByRole("link", { name: "Edit lot" }).click();
+  await expect(page).toHaveTitle(/Edit/);
+  await page.getByRole("link", { name: "Done" }).click();
+  await expect(page).not.toHaveURL(/\/edit/);
+  await expect(page.getByRole("heading", { name: lot.name, level: 1 })).toBeVisible();
+});
+
 test("levels and rows are made, and spots are moved by keys and pointer", async ({ page, house }) => {
   const { url } = house.portico;
   const { id } = await makeByApi(page.request, url, "parking/lots", { name: uniqueName("Deck") });
