@@ -56,7 +56,6 @@ mod imp {
         js_sys::encode_uri_component(text).into()
     }
 
-    /// Loads a module of `public/` once.
     pub fn ask_before_leaving(question: &'static str, is_unsaved: impl Fn() -> bool + Copy + 'static) {
         use leptos::ev;
         use leptos::prelude::{document, on_cleanup, window, window_event_listener};
@@ -88,6 +87,7 @@ mod imp {
         });
     }
 
+    /// Loads a module of `public/` once.
     pub fn load_module(source: &str) {
         let document = leptos::prelude::document();
         if document.query_selector(&format!("script[src='{source}']")).ok().flatten().is_some() {
